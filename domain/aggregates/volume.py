@@ -1,0 +1,350 @@
+"""A volume: asked for, placed, provisioned, used, deleted."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
+from domain.event import Event, Moment, event
+from domain.lifecycle import Lifecycle
+from domain.machines.volume import VISIBLE_STATUS, VOLUME
+from domain.placement import Decision
+
+
+@event("volume.requested")
+class Requested(Event, frozen=True):
+    """A user asked for a volume, and quota for it was reserved in the same append."""
+
+    project_id: str
+    user_id: str
+    size_gib: int
+    name: str | None
+    description: str | None
+    metadata: dict[str, str]
+    volume_type_id: str
+    availability_zone: str | None
+    reservation_id: str
+
+
+@event("volume.placed")
+class Placed(Event, frozen=True):
+    """A pool was chosen; `decision` tells which were considered, and why not the others."""
+
+    host: str
+    availability_zone: str
+    project_id: str
+    size_gib: int
+    decision: Decision
+
+
+@event("volume.placement_failed")
+class PlacementFailed(Event, frozen=True):
+    """No pool could take it."""
+
+    reason: str
+    decision: Decision
+
+
+@event("volume.provisioning_started")
+class ProvisioningStarted(Event, frozen=True):
+    """A worker of the backend claimed the work; a later attempt supersedes an earlier one."""
+
+    host: str
+    worker: str
+    attempt: int
+
+
+@event("volume.provisioned")
+class Provisioned(Event, frozen=True):
+    """The backend holds the volume; it can be used."""
+
+    host: str
+    attempt: int
+    provider_id: str | None
+
+
+@event("volume.provisioning_failed")
+class ProvisioningFailed(Event, frozen=True):
+    """The backend could not make it."""
+
+    host: str
+    attempt: int
+    reason: str
+
+
+@event("volume.deletion_requested")
+class DeletionRequested(Event, frozen=True):
+    """A user asked that it be deleted. Host is None when no backend ever held it."""
+
+    host: str | None
+    forced: bool
+
+
+@event("volume.cancellation_requested")
+class CancellationRequested(Event, frozen=True):
+    """A user asked that it be deleted while a worker is still making it."""
+
+    host: str
+    forced: bool
+
+
+@event("volume.creation_cancelled")
+class CreationCancelled(Event, frozen=True):
+    """The worker that was making it is done, one way or the other; deletion may begin."""
+
+    host: str
+    attempt: int
+
+
+@event("volume.deletion_started")
+class DeletionStarted(Event, frozen=True):
+    """A worker of the backend claimed the deletion."""
+
+    host: str
+    worker: str
+    attempt: int
+
+
+@event("volume.deleted")
+class Deleted(Event, frozen=True):
+    """It is gone, and its quota was released in the same append."""
+
+    host: str | None
+    project_id: str
+    size_gib: int
+
+
+@event("volume.deletion_failed")
+class DeletionFailed(Event, frozen=True):
+    """The backend could not delete it."""
+
+    host: str
+    attempt: int
+    reason: str
+
+
+@event("volume.found_busy")
+class FoundBusy(Event, frozen=True):
+    """The backend says it is in use; it stays (Cinder's VolumeIsBusy)."""
+
+    host: str
+    attempt: int
+    reason: str
+
+
+@event("volume.described")
+class Described(Event, frozen=True):
+    """Name and description from now on."""
+
+    name: str | None
+    description: str | None
+
+
+@event("volume.metadata_changed")
+class MetadataChanged(Event, frozen=True):
+    """All metadata from now on."""
+
+    metadata: dict[str, str]
+
+
+_DELETABLE = ("requested", "available", "error")
+"""Where a deletion need not be forced (Cinder's available and error; without host: any)."""
+
+
+class Volume(Aggregate):
+    """See the module."""
+
+    kind: ClassVar[str] = "volume"
+    lifecycle: ClassVar[Lifecycle] = VOLUME
+
+    project_id: str = ""
+    size_gib: int = 0
+    name: str | None = None
+    description: str | None = None
+    metadata: dict[str, str] = {}
+    volume_type_id: str = ""
+    availability_zone: str | None = None
+    reservation_id: str = ""
+    host: str | None = None
+    attempt: int = 0
+    requested_at: datetime | None = None
+
+    @classmethod
+    def request(
+        cls,
+        id: UUID,
+        *,
+        project_id: str,
+        user_id: str,
+        size_gib: int,
+        name: str | None,
+        description: str | None,
+        metadata: dict[str, str],
+        volume_type_id: UUID,
+        availability_zone: str | None,
+        reservation_id: UUID,
+        at: Moment,
+    ) -> "Volume":
+        """A new volume, paid for by a reservation that must be stored in the same append."""
+        volume = cls(id=id)
+        volume.record(
+            Requested(
+                project_id=project_id,
+                user_id=user_id,
+                size_gib=size_gib,
+                name=name,
+                description=description,
+                metadata=metadata,
+                volume_type_id=str(volume_type_id),
+                availability_zone=availability_zone,
+                reservation_id=str(reservation_id),
+            ),
+            at,
+        )
+        return volume
+
+    # placement
+
+    def place(self, decision: Decision, at: Moment) -> None:
+        """Follows a placement decision: to the chosen pool, or into error with the reason."""
+        if decision.chosen is None:
+            self.record(PlacementFailed(reason=decision.reason, decision=decision), at)
+            return
+        self.record(
+            Placed(
+                host=decision.chosen.pool,
+                availability_zone=decision.chosen.zone,
+                project_id=self.project_id,
+                size_gib=self.size_gib,
+                decision=decision,
+            ),
+            at,
+        )
+
+    # provisioning, by a worker of the backend
+
+    def start_provisioning(self, worker: str, at: Moment) -> int:
+        """Claims the work and returns the attempt's number, by which the outcome is told."""
+        attempt = self.attempt + 1
+        self.record(ProvisioningStarted(host=self._held_by(), worker=worker, attempt=attempt), at)
+        return attempt
+
+    def provisioned(self, attempt: int, provider_id: str | None, at: Moment) -> None:
+        """The worker made it. Raises Superseded if the claim is no longer this attempt's."""
+        self._check_claim(attempt)
+        if self.state == "cancelling":
+            self.record(CreationCancelled(host=self._held_by(), attempt=attempt), at)
+        else:
+            self.record(
+                Provisioned(host=self._held_by(), attempt=attempt, provider_id=provider_id), at
+            )
+
+    def provisioning_failed(self, attempt: int, reason: str, at: Moment) -> None:
+        """The worker could not make it. Raises Superseded as `provisioned`."""
+        self._check_claim(attempt)
+        if self.state == "cancelling":
+            self.record(CreationCancelled(host=self._held_by(), attempt=attempt), at)
+        else:
+            self.record(
+                ProvisioningFailed(host=self._held_by(), attempt=attempt, reason=reason), at
+            )
+
+    def abandon_creation(self, at: Moment) -> None:
+        """The worker that was making it is gone, and it is not wanted any more."""
+        self.record(CreationCancelled(host=self._held_by(), attempt=self.attempt), at)
+
+    # deletion
+
+    def request_deletion(self, at: Moment, *, force: bool = False) -> None:
+        """Wants it gone. Raises NotAllowed unless the state permits it; `force` permits more.
+
+        Forcing what is being deleted already changes nothing.
+        """
+        if force and self.state in ("cancelling", "deleting", "removing"):
+            return
+        if not force and self.state not in _DELETABLE:
+            raise NotAllowed(
+                kind=self.kind,
+                id=str(self.id),
+                state=VISIBLE_STATUS[self.state],
+                event="delete",
+                allowed=("available", "error"),
+            )
+        if self.state == "provisioning":
+            self.record(CancellationRequested(host=self._held_by(), forced=force), at)
+        else:
+            self.record(DeletionRequested(host=self.host, forced=force), at)
+
+    def start_deletion(self, worker: str, at: Moment) -> int:
+        """Claims the deletion and returns the attempt's number."""
+        attempt = self.attempt + 1
+        self.record(DeletionStarted(host=self._held_by(), worker=worker, attempt=attempt), at)
+        return attempt
+
+    def deleted(self, at: Moment) -> None:
+        """Nothing of it is left anywhere; which attempt found that out does not matter."""
+        self.record(Deleted(host=self.host, project_id=self.project_id, size_gib=self.size_gib), at)
+
+    def deletion_failed(self, attempt: int, reason: str, at: Moment) -> None:
+        """The backend refused. Raises Superseded if the claim is no longer this attempt's."""
+        self._check_claim(attempt)
+        self.record(DeletionFailed(host=self._held_by(), attempt=attempt, reason=reason), at)
+
+    def found_busy(self, attempt: int, reason: str, at: Moment) -> None:
+        """The backend says it is in use. Raises Superseded as `deletion_failed`."""
+        self._check_claim(attempt)
+        self.record(FoundBusy(host=self._held_by(), attempt=attempt, reason=reason), at)
+
+    # words about it
+
+    def describe(self, name: str | None, description: str | None, at: Moment) -> None:
+        """Changes name and description; the same again records nothing."""
+        if (name, description) != (self.name, self.description):
+            self.record(Described(name=name, description=description), at)
+
+    def change_metadata(self, metadata: Mapping[str, str], at: Moment) -> None:
+        """Replaces all metadata; the same again records nothing."""
+        if dict(metadata) != self.metadata:
+            self.record(MetadataChanged(metadata=dict(metadata)), at)
+
+    def visible_to(self, project_id: str | None) -> "Volume":
+        """Itself. Raises NotFound if it is gone, or of another project (None: sees all)."""
+        gone = not self.exists or self.state == "deleted"
+        if gone or (project_id is not None and project_id != self.project_id):
+            raise NotFound(kind=self.kind, id=str(self.id))
+        return self
+
+    @property
+    def at_rest(self) -> bool:
+        """No work is under way or owed."""
+        return self.state in ("available", "error", "error_deleting", "deleted")
+
+    def apply(self, event: Event, at: Moment) -> None:
+        match event:
+            case Requested():
+                self.project_id, self.size_gib = event.project_id, event.size_gib
+                self.name, self.description = event.name, event.description
+                self.metadata, self.volume_type_id = event.metadata, event.volume_type_id
+                self.availability_zone = event.availability_zone
+                self.reservation_id, self.requested_at = event.reservation_id, at.at
+            case Placed():
+                self.host, self.availability_zone = event.host, event.availability_zone
+            case ProvisioningStarted() | DeletionStarted():
+                self.attempt = event.attempt
+            case Described():
+                self.name, self.description = event.name, event.description
+            case MetadataChanged():
+                self.metadata = event.metadata
+            case _:
+                pass
+
+    def _held_by(self) -> str:
+        if self.host is None:
+            raise InvalidRequest(f"volume {self.id} is on no backend")
+        return self.host
+
+    def _check_claim(self, attempt: int) -> None:
+        if attempt != self.attempt or self.state not in ("provisioning", "cancelling", "removing"):
+            raise Superseded(kind=self.kind, id=str(self.id), attempt=attempt)

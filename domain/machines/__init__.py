@@ -1,0 +1,12 @@
+"""Every lifecycle of the system, one declared table each."""
+
+from domain.lifecycle import Lifecycle
+from domain.machines.quota_limits import QUOTA_LIMITS
+from domain.machines.quota_reservation import QUOTA_RESERVATION
+from domain.machines.volume import VOLUME
+from domain.machines.volume_type import VOLUME_TYPE
+
+LIFECYCLES: dict[str, Lifecycle] = {
+    lifecycle.name: lifecycle
+    for lifecycle in (VOLUME, QUOTA_RESERVATION, QUOTA_LIMITS, VOLUME_TYPE)
+}

@@ -1,0 +1,210 @@
+"""Quota arithmetic: what a reservation asks for, what the ledger admits, what events change in it.
+
+Resources are Cinder's (lifecycles 2). A resource of one volume type is `gigabytes_<type id>`
+inside; the API shows it under the type's name, so that renaming a type changes nothing here.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import msgspec
+
+from domain.aggregates import quota_limits, quota_reservation
+from domain.errors import LimitBelowUsage, Over, OverQuota
+from domain.event import Event
+
+VOLUMES, SNAPSHOTS, GIGABYTES = "volumes", "snapshots", "gigabytes"
+TYPED = (VOLUMES, SNAPSHOTS, GIGABYTES)
+"""Resources that are also counted per volume type."""
+
+CEILING = "per_volume_gigabytes"
+"""The largest volume, in GiB: a ceiling on each request, with no usage."""
+
+UNLIMITED = -1
+MAX_USAGE = 2**31 - 1
+"""What Cinder can count per resource; also its largest size."""
+
+Amounts = Mapping[str, int]
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a project consumes of one resource."""
+
+    in_use: int = 0
+    reserved: int = 0
+
+    @property
+    def consumed(self) -> int:
+        """All that counts against the limit."""
+        return self.in_use + self.reserved
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A change of the ledger: what is added to one resource of one project."""
+
+    project_id: str
+    resource: str
+    in_use: int = 0
+    reserved: int = 0
+
+
+def of_type(amounts: Amounts, type_id: str) -> dict[str, int]:
+    """The amounts, and the same again for the volume type where the resource has variants."""
+    typed = {f"{name}_{type_id}": n for name, n in amounts.items() if name in TYPED}
+    return {**amounts, **typed}
+
+
+def entries(event: Event) -> list[Entry]:
+    """What an event changes in the ledger."""
+    match event:
+        case quota_reservation.Reserved():
+            return [Entry(event.project_id, r, 0, n) for r, n in event.amounts.items()]
+        case quota_reservation.Committed():
+            return [Entry(event.project_id, r, n, -n) for r, n in event.amounts.items()]
+        case quota_reservation.RolledBack():
+            return [Entry(event.project_id, r, 0, -n) for r, n in event.amounts.items()]
+        case quota_reservation.Released():
+            return [Entry(event.project_id, r, -n, 0) for r, n in event.amounts.items()]
+        case _:
+            return []
+
+
+def new_limits(event: Event) -> tuple[str, Mapping[str, int]] | None:
+    """The project and its own limits after this event, if it changes them."""
+    match event:
+        case quota_limits.Changed():
+            return event.project_id, event.limits
+        case quota_limits.Reset():
+            return event.project_id, {}
+        case _:
+            return None
+
+
+def check(
+    event: Event, *, usage: Callable[[str, str], Usage], limit: Callable[[str, str], int]
+) -> None:
+    """Whether the ledger admits an event, given usage and limit by project and resource.
+
+    Raises OverQuota, or LimitBelowUsage.
+    """
+    match event:
+        case quota_reservation.Reserved():
+            overs = _overs(event, usage=usage, limit=limit)
+            if overs:
+                raise OverQuota(sentence(overs), project_id=event.project_id, overs=overs)
+        case quota_limits.Changed():
+            for resource in event.changed:
+                wanted, used = event.limits[resource], usage(event.project_id, resource)
+                if wanted != UNLIMITED and wanted < used.consumed:
+                    raise LimitBelowUsage(resource=resource, limit=wanted, consumed=used.consumed)
+        case _:
+            pass
+
+
+def _overs(
+    event: quota_reservation.Reserved,
+    *,
+    usage: Callable[[str, str], Usage],
+    limit: Callable[[str, str], int],
+) -> list[Over]:
+    """Everything the reservation is over by, sorted by resource."""
+    found: list[Over] = []
+    project_id, largest = event.project_id, event.largest_gib
+    ceiling = limit(project_id, CEILING)
+    if ceiling != UNLIMITED and largest > ceiling:
+        found.append(Over(resource=CEILING, requested=largest, limit=ceiling, consumed=0))
+    for resource, amount in sorted(event.amounts.items()):
+        consumed = usage(project_id, resource).consumed
+        allowed = limit(project_id, resource)
+        if amount > 0 and consumed + amount > (allowed if allowed != UNLIMITED else MAX_USAGE):
+            found.append(
+                Over(
+                    resource=resource,
+                    requested=amount,
+                    limit=allowed if allowed != UNLIMITED else MAX_USAGE,
+                    consumed=consumed,
+                )
+            )
+    return found
+
+
+def sentence(overs: Sequence[Over]) -> str:
+    """What to tell the user: the ceiling first, then space, then counts (Cinder's order)."""
+    over = min(overs, key=lambda o: (o.resource != CEILING, GIGABYTES not in o.resource))
+    if over.resource == CEILING:
+        return (
+            f"Requested volume size {over.requested}G is larger than the allowed {over.limit}G"
+            f" ({CEILING})."
+        )
+    if GIGABYTES in over.resource:
+        return (
+            f"Requested volume or snapshot exceeds the {over.resource} quota: {over.requested}G"
+            f" requested, {over.limit}G allowed, {over.consumed}G consumed."
+        )
+    kind = over.resource.partition("_")[0]
+    return f"Maximum number of {kind} allowed ({over.limit}) exceeded for quota '{over.resource}'."
+
+
+class Ledger:
+    """What some projects consume and may consume, and the say in what may be added.
+
+    It is a projection of the quota events that can refuse one: whoever stores events asks it
+    first, in log order, and stores what it `touched` in the same transaction.
+    """
+
+    def __init__(
+        self,
+        *,
+        defaults: Amounts,
+        usage: Mapping[tuple[str, str], Usage] = {},
+        limits: Mapping[str, Amounts] = {},
+    ) -> None:
+        self._defaults = defaults
+        self.usage = dict(usage)
+        self.limits = dict(limits)
+        self.touched: set[tuple[str, str]] = set()
+        self.relimited: set[str] = set()
+
+    def admit(self, events: Sequence[Event]) -> None:
+        """Takes in all of these events or, raising OverQuota or LimitBelowUsage, none."""
+        usage: dict[tuple[str, str], Usage] = {}
+        limits: dict[str, Amounts] = {}
+        for event in events:
+            check(event, usage=self._used_after(usage), limit=self.limit)
+            for entry in entries(event):
+                key = entry.project_id, entry.resource
+                before = usage.get(key) or self.used(*key)
+                usage[key] = Usage(before.in_use + entry.in_use, before.reserved + entry.reserved)
+            changed = new_limits(event)
+            if changed is not None:
+                limits[changed[0]] = changed[1]
+        self.usage.update(usage)
+        self.touched.update(usage)
+        self.limits.update(limits)
+        self.relimited.update(limits)
+
+    def _used_after(self, usage: Mapping[tuple[str, str], Usage]) -> Callable[[str, str], Usage]:
+        return lambda p, r: usage.get((p, r)) or self.used(p, r)
+
+    def used(self, project_id: str, resource: str) -> Usage:
+        """What the project consumes of the resource."""
+        return self.usage.get((project_id, resource), Usage())
+
+    def limit(self, project_id: str, resource: str) -> int:
+        """The project's own limit, else the default; resources of a type default to unlimited."""
+        own = self.limits.get(project_id, {})
+        return own.get(resource, self._defaults.get(resource, UNLIMITED))
+
+
+def settle(ledger: Ledger, events: Iterable[Event]) -> Ledger:
+    """The ledger after events that happened: nothing is refused any more."""
+    for event in events:
+        for entry in entries(event):
+            key = entry.project_id, entry.resource
+            before = ledger.used(*key)
+            ledger.usage[key] = Usage(
+                before.in_use + entry.in_use, before.reserved + entry.reserved
+            )
+        changed = new_limits(event)
+        if changed is not None:
+            ledger.limits[changed[0]] = changed[1]
+    return ledger
