@@ -1,0 +1,1 @@
+"""The outside world: one technology per file, each behind a small port."""

@@ -1,0 +1,72 @@
+"""SQL engines for SQLite and PostgreSQL, set up so that both keep the same promises."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from domain.errors import Unavailable
+
+SQLITE_BUSY_S = 30
+"""How long a SQLite writer waits for another process's transaction."""
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite database file."""
+    return f"sqlite:///{path}"
+
+
+def engine(url: str, *, durable: bool = True, pool_size: int = 5) -> Engine:
+    """An engine whose transactions begin explicitly.
+
+    SQLite runs in WAL mode with synchronous=FULL, so that what was committed survives the loss
+    of power; `durable=False` (synchronous=NORMAL) is for what can be rebuilt: it survives every
+    crash of a process, and after a loss of power is merely behind.
+    """
+    if url.startswith("sqlite"):
+        return _sqlite(url, durable=durable, pool_size=pool_size)
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5},
+    )
+
+
+def for_writing(engine: Engine) -> Engine:
+    """The same engine, whose transactions take SQLite's write lock when they begin.
+
+    A transaction that reads first and writes later would otherwise fail with "database is locked"
+    whenever another one wrote in between.
+    """
+    return engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+
+
+def unavailable(part: str, error: DBAPIError) -> Unavailable:
+    """The database's own words, as an error of ours."""
+    return Unavailable(part=part, reason=str(error.orig).strip().splitlines()[0])
+
+
+def _sqlite(url: str, *, durable: bool, pool_size: int) -> Engine:
+    made = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        connect_args={"timeout": SQLITE_BUSY_S, "check_same_thread": False},
+    )
+
+    @event.listens_for(made, "connect")
+    def set_up(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        connection.execute("PRAGMA cache_size=-8000")
+
+    @event.listens_for(made, "begin")
+    def begin(connection: Connection) -> None:
+        how = connection.get_execution_options().get("sqlite_begin", "BEGIN")
+        connection.exec_driver_sql(how)
+
+    return made

@@ -1,0 +1,83 @@
+"""An event store in memory, for tests and simulation."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from uuid import UUID
+
+import msgspec
+
+from adapters.event_store.port import Snapshot
+from domain import codec
+from domain.errors import Conflict
+from domain.event import Event, Recorded
+from domain.quota import Ledger, Usage
+
+
+class MemoryEventStore:
+    """Keeps the contract of `EventStore` in one process. Events pass through their stored form."""
+
+    def __init__(self, *, default_limits: Mapping[str, int]) -> None:
+        self._log: list[Recorded[Event]] = []
+        self._streams: dict[UUID, list[Recorded[Event]]] = defaultdict(list)
+        self._ledger = Ledger(defaults=default_limits)
+        self._snapshots: dict[UUID, Snapshot] = {}
+        self._told: list[Callable[[int], None]] = []
+
+    async def append(self, events: Sequence[Recorded[Event]]) -> int:
+        heads: dict[UUID, int] = {}
+        for recorded in events:
+            head = heads.get(recorded.aggregate_id, len(self._streams[recorded.aggregate_id]))
+            if recorded.version != head + 1:
+                raise Conflict(kind=recorded.event.kind, id=str(recorded.aggregate_id))
+            heads[recorded.aggregate_id] = recorded.version
+        self._ledger.admit([recorded.event for recorded in events])
+        for recorded in events:
+            stored = msgspec.structs.replace(_stored(recorded), position=len(self._log) + 1)
+            self._log.append(stored)
+            self._streams[stored.aggregate_id].append(stored)
+        for told in self._told:
+            told(len(self._log))
+        return len(self._log)
+
+    async def events(
+        self, aggregate_id: UUID, *, after: int = 0, limit: int | None = None
+    ) -> list[Recorded[Event]]:
+        return self._streams[aggregate_id][after:][:limit]
+
+    async def log(self, after: int, limit: int) -> list[Recorded[Event]]:
+        return self._log[after : after + limit]
+
+    async def last_position(self) -> int:
+        return len(self._log)
+
+    async def usage(self, project_id: str) -> dict[str, Usage]:
+        return {r: usage for (p, r), usage in self._ledger.usage.items() if p == project_id}
+
+    async def limits(self, project_id: str) -> dict[str, int]:
+        return dict(self._ledger.limits.get(project_id, {}))
+
+    async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
+        limits = {project: dict(own) for project, own in self._ledger.limits.items() if own}
+        return len(self._log), dict(self._ledger.usage), limits
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        self._snapshots[snapshot.aggregate_id] = snapshot
+
+    async def snapshot(self, aggregate_id: UUID) -> Snapshot | None:
+        return self._snapshots.get(aggregate_id)
+
+    def on_append(self, told: Callable[[int], None]) -> None:
+        self._told.append(told)
+
+    async def close(self) -> None:
+        pass
+
+
+def _stored(recorded: Recorded[Event]) -> Recorded[Event]:
+    """What a real store would give back: nothing survives that cannot be encoded."""
+    return codec.decode(
+        aggregate_id=recorded.aggregate_id,
+        version=recorded.version,
+        topic=recorded.event.topic,
+        state=codec.encode(recorded),
+    )
