@@ -1,0 +1,1 @@
+"""The driver contract, and one module per backend that keeps it."""

@@ -1,0 +1,146 @@
+"""What every backend driver promises: create, delete, extend, report, be audited.
+
+Sources: Cinder's volume driver interface and its capability reports
+(cinder/interface/volume_driver.py, cinder/scheduler/host_manager.py).
+"""
+
+from typing import Protocol
+from uuid import UUID
+
+import msgspec
+
+Capability = bool | int | float | str
+
+
+class DriverFailure(Exception):
+    """The backend did not do what was asked.
+
+    `reason` is for the person who has to put it right. `retryable_elsewhere` says whether another
+    backend may well succeed with the same request: true for a full or broken backend, false for
+    a request that is wrong wherever it goes.
+    """
+
+    def __init__(self, reason: str, retryable_elsewhere: bool) -> None:
+        super().__init__(reason, retryable_elsewhere)
+        self.reason = reason
+        self.retryable_elsewhere = retryable_elsewhere
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class VolumeBusy(DriverFailure):
+    """The volume is in use on the backend and was left as it is (Cinder's VolumeIsBusy)."""
+
+    def __init__(self, reason: str, retryable_elsewhere: bool = False) -> None:
+        super().__init__(reason, retryable_elsewhere)
+
+
+class VolumeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The volume a call is about. `size_gib` is its size as recorded before the call."""
+
+    id: UUID
+    size_gib: int
+    pool: str
+    project_id: str
+
+    def __post_init__(self) -> None:
+        if self.size_gib < 1:
+            raise ValueError(f"a volume has at least 1 GiB, not {self.size_gib}")
+
+    @property
+    def object_name(self) -> str:
+        """The name on the backend; unique within a pool."""
+        return f"volume-{self.id}"
+
+
+class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume that is complete on the backend.
+
+    `provider_id` is the backend's own identifier; None where the object name is identifier enough.
+    """
+
+    provider_id: str | None = None
+
+
+class PoolStats(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    rename={
+        "total_capacity_gib": "total_capacity_gb",
+        "free_capacity_gib": "free_capacity_gb",
+        "allocated_capacity_gib": "allocated_capacity_gb",
+        "provisioned_capacity_gib": "provisioned_capacity_gb",
+    },
+):
+    """What one pool holds and can do, in GiB; encoded under Cinder's names, which say GB.
+
+    - allocated: what the volumes occupy now. (Cinder's service overwrites its field of this name
+      with the sum of the volumes' sizes; here that sum is `provisioned`.)
+    - provisioned: the sum of the sizes promised to users, more than is free on a thin pool.
+    - reserved_percentage: the share of the total that placement leaves alone.
+    - capabilities: further facts that volume types may ask for.
+    """
+
+    pool_name: str
+    total_capacity_gib: float
+    free_capacity_gib: float
+    allocated_capacity_gib: float
+    provisioned_capacity_gib: float
+    total_volumes: int
+    thin_provisioning_support: bool
+    thick_provisioning_support: bool
+    max_over_subscription_ratio: float = 20.0
+    reserved_percentage: int = 0
+    capabilities: dict[str, Capability] = {}
+
+
+class BackendStats(msgspec.Struct, frozen=True, kw_only=True):
+    """A backend's report to placement. Field names are Cinder's."""
+
+    volume_backend_name: str
+    vendor_name: str
+    driver_version: str
+    storage_protocol: str
+    pools: tuple[PoolStats, ...]
+
+
+class Driver(Protocol):
+    """A storage backend.
+
+    Every call converges: repeated with the same id after a crash at any point, it completes or
+    cleanly restarts what was begun. Calls about one object are serialised by the driver; calls
+    about different objects are not. Every call but `close` raises DriverFailure, and no other
+    exception for anything that the backend does.
+    """
+
+    async def create_volume(self, spec: VolumeSpec) -> Provisioned:
+        """Make the volume, reading as zeros; it appears on the backend whole or not at all.
+
+        A complete volume of that size is success. One of another size is refused and untouched.
+        """
+
+    async def delete_volume(self, spec: VolumeSpec) -> None:
+        """Remove the volume and everything a broken-off call left of it.
+
+        Nothing to remove is success. Raises VolumeBusy while somebody uses the volume.
+        """
+
+    async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
+        """Grow the volume, new space reading as zeros; the size it has is success, less refused."""
+
+    async def stats(self) -> BackendStats:
+        """Capacities and capabilities now."""
+
+    async def objects(self, pool: str | None = None) -> set[str]:
+        """The names of all objects held, in one pool or in all; for audit to find orphans.
+
+        One name may exist in two pools; audit asks pool by pool where that matters.
+        """
+
+    async def check(self) -> None:
+        """Make ready, clearing what dead processes left. Raises DriverFailure if unusable."""
+
+    async def close(self) -> None:
+        """Finish running calls and let go of everything held. The volumes stay."""

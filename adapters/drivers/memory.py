@@ -1,0 +1,247 @@
+"""A backend in memory, for tests, simulation and benchmarks; it fails when and as it is told."""
+
+import asyncio
+import copy
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
+from typing import Literal
+
+import msgspec
+
+from adapters.drivers.contract import (
+    BackendStats,
+    DriverFailure,
+    PoolStats,
+    Provisioned,
+    VolumeSpec,
+)
+from adapters.drivers.locks import ObjectLocks
+
+Operation = Literal["create_volume", "delete_volume", "extend_volume", "stats", "objects", "check"]
+
+
+class Work(Enum):
+    """How much of its work a failing call has done."""
+
+    NONE = "none"
+    HALF = "half"
+    ALL = "all"
+
+
+class Hold:
+    """Stops a call until `release`; `reached` is set once a call stands still here."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        self._released.set()
+
+    async def passed(self) -> None:
+        self.reached.set()
+        await self._released.wait()
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """One call's misfortune, in this order: late, held, `work` done, then `failure` raised.
+
+    Without a failure the call does all its work and succeeds.
+    """
+
+    failure: Exception | None = None
+    work: Work = Work.NONE
+    latency_s: float = 0.0
+    hold: Hold | None = None
+
+
+class Faults:
+    """What goes wrong, and when: a queue of faults per operation, one used up by each call.
+
+    `latency_s` is how long every call of an operation takes. `sleep` is what waits for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        latency_s: Mapping[Operation, float] | None = None,
+    ) -> None:
+        self._sleep = sleep
+        self.latency_s: dict[Operation, float] = dict(latency_s or {})
+        self._planned: dict[Operation, deque[Fault]] = {}
+
+    def plan(self, operation: Operation, fault: Fault, *, times: int = 1) -> None:
+        """After the faults already planned, let the next `times` calls meet this one."""
+        self._planned.setdefault(operation, deque()).extend([fault] * times)
+
+    def fail(self, operation: Operation, failure: Exception, *, times: int = 1) -> None:
+        """Let the next `times` calls fail before they do anything."""
+        self.plan(operation, Fault(failure=failure), times=times)
+
+    async def meet(self, operation: Operation) -> Fault | None:
+        """Take the fault this call meets, and wait as long as it says."""
+        planned = self._planned.get(operation)
+        fault = planned.popleft() if planned else None
+        latency_s = self.latency_s.get(operation, 0.0) + (fault.latency_s if fault else 0.0)
+        if latency_s:
+            await self._sleep(latency_s)
+        if fault and fault.hold:
+            await fault.hold.passed()
+        return fault
+
+
+class StoredVolume(msgspec.Struct):
+    """A volume in the backend. One that is not `whole` was half made or half deleted."""
+
+    size_gib: int
+    provisioned_gib: int
+    whole: bool
+
+
+class MemoryPool:
+    """Volumes by object name, and the thickly provisioned space they share."""
+
+    def __init__(self, capacity_gib: float) -> None:
+        self.capacity_gib = capacity_gib
+        self.provisioned_gib = 0
+        self.volumes: dict[str, StoredVolume] = {}
+
+    def provision(self, size_gib: int) -> None:
+        """Take space, or give it back if negative. Raises DriverFailure if there is too little."""
+        if self.provisioned_gib + size_gib > self.capacity_gib:
+            free = self.capacity_gib - self.provisioned_gib
+            raise DriverFailure(f"the pool has {free} GiB free, not {size_gib}", True)
+        self.provisioned_gib += size_gib
+
+
+class MemoryBackend:
+    """What outlives its drivers, as an array outlives the process that drives it."""
+
+    def __init__(self, capacities_gib: Mapping[str, float]) -> None:
+        self.pools = {name: MemoryPool(capacity) for name, capacity in capacities_gib.items()}
+
+    def pool(self, name: str) -> MemoryPool:
+        if name not in self.pools:
+            raise DriverFailure(f"there is no pool {name!r} here", True)
+        return self.pools[name]
+
+
+class MemoryDriver:
+    """Drives a MemoryBackend. Without faults no call yields to the event loop."""
+
+    def __init__(
+        self,
+        backend: MemoryBackend,
+        *,
+        faults: Faults | None = None,
+        volume_backend_name: str = "memory",
+    ) -> None:
+        self._backend = backend
+        self._faults = faults or Faults()
+        self._name = volume_backend_name
+        self._locks = ObjectLocks()
+
+    async def create_volume(self, spec: VolumeSpec) -> Provisioned:
+        await self._on_object("create_volume", spec, lambda work: self._create(spec, work))
+        return Provisioned(provider_id=f"memory-{spec.id}")
+
+    async def delete_volume(self, spec: VolumeSpec) -> None:
+        await self._on_object("delete_volume", spec, lambda work: self._delete(spec, work))
+
+    async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
+        await self._on_object(
+            "extend_volume", spec, lambda work: self._extend(spec, new_size_gib, work)
+        )
+
+    async def stats(self) -> BackendStats:
+        await self._asked("stats")
+        return BackendStats(
+            volume_backend_name=self._name,
+            vendor_name="Lapilli",
+            driver_version="1.0",
+            storage_protocol="memory",
+            pools=tuple(_pool_stats(name, pool) for name, pool in self._backend.pools.items()),
+        )
+
+    async def objects(self, pool: str | None = None) -> set[str]:
+        await self._asked("objects")
+        pools = self._backend.pools.values() if pool is None else [self._backend.pool(pool)]
+        return {name for each in pools for name in each.volumes}
+
+    async def check(self) -> None:
+        await self._asked("check")
+
+    async def close(self) -> None:
+        pass
+
+    async def _asked(self, operation: Operation) -> None:
+        fault = await self._faults.meet(operation)
+        if fault and fault.failure:
+            raise copy.copy(fault.failure)  # a fresh one: tracebacks pile up on a shared one
+
+    async def _on_object(
+        self, operation: Operation, spec: VolumeSpec, step: Callable[[Work], None]
+    ) -> None:
+        async with self._locks.of(f"{spec.pool}/{spec.object_name}"):
+            fault = await self._faults.meet(operation)
+            if fault is None or fault.failure is None:
+                step(Work.ALL)
+                return
+            if fault.work is not Work.NONE:
+                step(fault.work)
+            raise copy.copy(fault.failure)
+
+    def _create(self, spec: VolumeSpec, work: Work) -> None:
+        pool = self._backend.pool(spec.pool)
+        found = pool.volumes.get(spec.object_name)
+        if found and found.whole:
+            if found.size_gib != spec.size_gib:
+                raise DriverFailure(
+                    f"{spec.object_name} exists with {found.size_gib} GiB, not {spec.size_gib}",
+                    False,
+                )
+            return
+        pool.provision(spec.size_gib - (found.provisioned_gib if found else 0))
+        pool.volumes[spec.object_name] = StoredVolume(
+            spec.size_gib, spec.size_gib, whole=work is Work.ALL
+        )
+
+    def _delete(self, spec: VolumeSpec, work: Work) -> None:
+        pool = self._backend.pool(spec.pool)
+        found = pool.volumes.get(spec.object_name)
+        if found is None:
+            return
+        found.whole = False
+        if work is Work.ALL:
+            del pool.volumes[spec.object_name]
+            pool.provision(-found.provisioned_gib)
+
+    def _extend(self, spec: VolumeSpec, new_size_gib: int, work: Work) -> None:
+        pool = self._backend.pool(spec.pool)
+        found = pool.volumes.get(spec.object_name)
+        if found is None or not found.whole:
+            raise DriverFailure(f"{spec.object_name} is not there to extend", False)
+        if new_size_gib < found.size_gib:
+            raise DriverFailure(
+                f"{spec.object_name} has {found.size_gib} GiB and cannot shrink to {new_size_gib}",
+                False,
+            )
+        pool.provision(new_size_gib - found.provisioned_gib)
+        found.provisioned_gib = new_size_gib
+        if work is Work.ALL:
+            found.size_gib = new_size_gib
+
+
+def _pool_stats(name: str, pool: MemoryPool) -> PoolStats:
+    return PoolStats(
+        pool_name=name,
+        total_capacity_gib=float(pool.capacity_gib),
+        free_capacity_gib=float(pool.capacity_gib - pool.provisioned_gib),
+        allocated_capacity_gib=float(pool.provisioned_gib),
+        provisioned_capacity_gib=float(pool.provisioned_gib),
+        total_volumes=len(pool.volumes),
+        thin_provisioning_support=False,
+        thick_provisioning_support=True,
+    )

@@ -1,0 +1,132 @@
+"""Another process at the file driver: it dies at a chosen step, stops in the middle, or races.
+
+Usage: python -m tests.adapters.drivers.other_process die|stop|race ... (see `main`)
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+from adapters.drivers.contract import VolumeSpec
+from adapters.drivers.file import FileDriver
+from adapters.drivers.reflink import copy_file
+
+SPEC = VolumeSpec(id=UUID(int=7), size_gib=2, pool="gold", project_id="a-project")
+NEW_SIZE_GIB = 5
+
+STEPS = ["open", "ftruncate", "copy_file_range", "pwrite", "fsync", "close", "rename", "unlink"]
+
+
+def before_every_step(act: Callable[[str], None]) -> None:
+    """Have `act` called, with its name, before each call that can change a file."""
+
+    def announced(name: str):
+        call = getattr(os, name)
+
+        def step(*arguments, **keywords):
+            act(name)
+            return call(*arguments, **keywords)
+
+        return step
+
+    for name in STEPS:
+        setattr(os, name, announced(name))
+
+
+def die_at(step: int) -> None:
+    """Let this process be killed, as by kill -9, before the given step (counted from 0)."""
+    taken = count()
+
+    def act(name: str) -> None:
+        if next(taken) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    before_every_step(act)
+
+
+async def driven(operation: str, directory: Path, *, step: int) -> None:
+    """One operation on a fresh directory, killed at the step, if it has that many."""
+    if operation == "copy":
+        source = directory / "source"
+        source.write_bytes(os.urandom(2**20))
+        os.truncate(source, 2**22)
+        die_at(step)
+        copy_file(source, directory / "copy")
+        return
+    driver = FileDriver(directory, ["gold"])
+    await driver.check()
+    if operation != "create":
+        await driver.create_volume(SPEC)
+    die_at(step)
+    if operation == "create":
+        await driver.create_volume(SPEC)
+    elif operation == "extend":
+        await driver.extend_volume(SPEC, NEW_SIZE_GIB)
+    else:
+        await driver.delete_volume(SPEC)
+
+
+def die(operation: str, root: Path) -> None:
+    """Run the operation in root/0, root/1, …, killed one step later each time; print the kills."""
+    for step in count():
+        directory = root / str(step)
+        directory.mkdir(parents=True)
+        child = os.fork()  # this process has no threads yet, so forking it is safe
+        if child == 0:
+            asyncio.run(driven(operation, directory, step=step))
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            continue
+        if status:
+            raise SystemExit(f"step {step}: status {status}")
+        print(step)
+        return
+
+
+def stop(directory: Path) -> None:
+    """Create the volume, but stand still before the rename until a line comes in."""
+
+    def act(name: str) -> None:
+        if name == "rename":
+            print("standing", flush=True)
+            sys.stdin.readline()
+
+    before_every_step(act)
+    asyncio.run(FileDriver(directory, ["gold"]).create_volume(SPEC))
+
+
+def race(directory: Path, volumes: int) -> None:
+    """Once a line comes in, create volumes 0, 1, …, each as soon as it can be."""
+
+    async def create() -> None:
+        driver = FileDriver(directory, ["gold"])
+        for number in range(volumes):
+            await driver.create_volume(
+                VolumeSpec(id=UUID(int=number), size_gib=1, pool="gold", project_id="a-project")
+            )
+
+    print("ready", flush=True)
+    sys.stdin.readline()
+    asyncio.run(create())
+
+
+def main(role: str, *arguments: str) -> None:
+    match role, arguments:
+        case "die", (operation, root):
+            die(operation, Path(root))
+        case "stop", (directory,):
+            stop(Path(directory))
+        case "race", (directory, volumes):
+            race(Path(directory), int(volumes))
+        case _:
+            raise SystemExit(__doc__)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
