@@ -1,5 +1,7 @@
 """SQL engines for SQLite and PostgreSQL, set up so that both keep the same promises."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def _sqlite(url: str, *, durable: bool, pool_size: int) -> Engine:
     @event.listens_for(made, "connect")
     def set_up(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
-        connection.execute("PRAGMA journal_mode=WAL")
+        _use_wal(connection)
         connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         connection.execute("PRAGMA cache_size=-8000")
 
@@ -70,3 +72,16 @@ def _sqlite(url: str, *, durable: bool, pool_size: int) -> Engine:
         connection.exec_driver_sql(how)
 
     return made
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """SQLite's own waiting does not cover the switch, which two first starts make at once."""
+    deadline = time.monotonic() + SQLITE_BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as busy:
+            if busy.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

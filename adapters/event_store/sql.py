@@ -15,7 +15,7 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing_sqlalchemy.datastore import SQLAlchemyDatastore
 from eventsourcing_sqlalchemy.recorders import SQLAlchemyAggregateRecorder
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 
 from adapters import database
@@ -139,13 +139,12 @@ class SqlEventStore:
                     self._fail(remaining, error)
                     return
                 remaining = unharmed
-            except (OperationalError, InterfaceError) as error:
-                self._fail(remaining, database.unavailable(PART, error))
-                return
-            except Exception as error:  # a fault of ours must reach whose it is, and only them
-                if len(remaining) == 1:
-                    self._fail(remaining, error)
-                else:
+            except Exception as error:
+                if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                    self._fail(remaining, database.unavailable(PART, error))
+                elif len(remaining) == 1:
+                    self._fail(remaining, error)  # a fault of ours must reach those who wait
+                else:  # and only those: each on its own
                     for append in remaining:
                         self._write([append])
                 return
@@ -204,7 +203,7 @@ class SqlEventStore:
         for append in group:
             by_loop.setdefault(append.loop, []).append(append)
         for loop, appends in by_loop.items():
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
                 loop.call_soon_threadsafe(self._tell, appends)
 
     def _tell(self, appends: Sequence[_Append]) -> None:

@@ -1,0 +1,1 @@
+"""What happens: command handlers, process managers, the API, and what runs them."""

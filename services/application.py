@@ -1,0 +1,174 @@
+"""What the API runs commands and asks questions through."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from adapters.bus.port import Bus
+from adapters.event_store.port import EventStore
+from domain.errors import LapilliError, Unavailable
+from domain.quota import Usage
+from projections.views import Views
+from services.api.application import Health, Part, PoolStatus, ServiceStatus
+from services.commands import HANDLERS
+from services.metrics import COMMAND_SECONDS, COMMANDS, LOG_POSITION, VIEW_POSITION
+from services.reports import Report, Reports
+from services.settings import Settings
+from services.unit_of_work import Commands
+
+LAG_WARNING = 10_000
+"""A relay or projector this many events behind the log counts as unwell."""
+
+
+class Lapilli:
+    """Keeps the API's `Application` port over store, views, bus and reports."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: EventStore,
+        views: Views,
+        bus: Bus,
+        reports: Reports,
+        commands: Commands,
+        default_limits: Mapping[str, int],
+        clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
+    ) -> None:
+        self.settings = settings
+        self.views = views
+        self.clock = clock
+        self.new_id = new_id
+        self._store = store
+        self._bus = bus
+        self._reports = reports
+        self._default_limits = dict(default_limits)
+        self._commands = commands
+
+    async def execute(self, command: Any) -> Any:
+        name, started = type(command).__name__, time.perf_counter()
+        try:
+            async with asyncio.timeout(self.settings.api.write_timeout_s):
+                done = await self._commands.run(HANDLERS[type(command)], command)
+        except TimeoutError:
+            COMMANDS.labels(name, "timeout").inc()
+            raise Unavailable(part="database", reason="the write took too long") from None
+        except LapilliError as refusal:
+            COMMANDS.labels(name, type(refusal).__name__).inc()
+            raise
+        COMMANDS.labels(name, "done").inc()
+        COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
+        await self._until_visible(done.position)
+        return done.value
+
+    async def _until_visible(self, position: int) -> None:
+        """Read your own writes; late is better than a refusal of what is done already."""
+        try:
+            await self.views.wait_for(position, self.settings.api.read_your_writes_s)
+        except Unavailable:
+            COMMANDS.labels("read_your_writes", "late").inc()
+
+    async def usage(self, project_id: str) -> dict[str, Usage]:
+        return await self._store.usage(project_id)
+
+    async def limits(self, project_id: str) -> dict[str, int]:
+        return {**self._default_limits, **await self._store.limits(project_id)}
+
+    def default_limits(self) -> dict[str, int]:
+        return dict(self._default_limits)
+
+    async def services(self) -> list[ServiceStatus]:
+        return [
+            ServiceStatus(
+                binary=report.binary,
+                host=report.host,
+                zone=report.zone,
+                enabled=True,
+                up=self._reports.up(report),
+                updated_at=report.at,
+            )
+            for report in await self._reports.all()
+        ]
+
+    async def pools(self) -> list[PoolStatus]:
+        return [
+            status
+            for report in await self._reports.all()
+            if self._reports.up(report)
+            for status in _pool_statuses(report)
+        ]
+
+    def zones(self) -> frozenset[str]:
+        reported = {report.zone for report in self._reports.latest if report.stats is not None}
+        return frozenset({self.settings.placement.default_zone, *reported})
+
+    async def health(self) -> Health:
+        """Ready if requests can be answered; every part that is unwell says so."""
+        parts = {"message bus": Part(self._bus.connected())}
+        try:
+            log = await self._store.last_position()
+            LOG_POSITION.set(log)
+            parts["database"] = Part(True, f"log at {log}")
+        except Unavailable as error:
+            parts["database"] = Part(False, error.reason)
+            return Health(False, parts)
+        try:
+            seen = await self.views.position()
+            VIEW_POSITION.set(seen)
+            parts["views"] = Part(log - seen < LAG_WARNING, f"{log - seen} events behind")
+        except Unavailable as error:
+            parts["views"] = Part(False, error.reason)
+        parts.update(await self._services_health())
+        ready = parts["database"].ok and parts["views"].ok
+        return Health(ready, parts)
+
+    async def _services_health(self) -> dict[str, Part]:
+        try:
+            reports = await self._reports.all()
+        except Unavailable as error:
+            return {"services": Part(False, error.reason)}
+        parts = {}
+        for report in reports:
+            up, behind = self._reports.up(report), report.behind
+            said = "" if up else "silent, "
+            said += f"last seen {report.at:%H:%M:%S}"
+            said += "" if behind is None else f", {behind} events behind"
+            parts[f"{report.binary} {report.host}"] = Part(
+                up and (behind or 0) < LAG_WARNING, report.problem or said
+            )
+        return parts
+
+    async def watch(self, interval_s: float) -> None:
+        """Keeps the reports fresh, which `zones` reads without asking. Runs until cancelled."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                await self._reports.all()
+            await asyncio.sleep(interval_s)
+
+
+def _pool_statuses(report: Report) -> list[PoolStatus]:
+    stats = report.stats
+    if stats is None:
+        return []
+    backend = msgspec.to_builtins(stats)
+    del backend["pools"]
+    return [
+        PoolStatus(
+            name=f"{report.host}#{pool.pool_name}",
+            zone=report.zone,
+            capabilities={**backend, **_flat(msgspec.to_builtins(pool)), "backend_state": "up"},
+            timestamp=report.at,
+        )
+        for pool in stats.pools
+    ]
+
+
+def _flat(pool: dict[str, Any]) -> dict[str, Any]:
+    return {**pool.pop("capabilities"), **pool}

@@ -1,0 +1,13 @@
+"""Commands and their handlers: load, decide, commit; one file per aggregate."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from services.commands import quota_limits, volume, volume_type
+from services.unit_of_work import UnitOfWork
+
+HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
+    **volume.HANDLERS,
+    **volume_type.HANDLERS,
+    **quota_limits.HANDLERS,
+}

@@ -1,0 +1,127 @@
+"""Putting the parts together, as the settings say."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from adapters import database
+from adapters.bus.nats import NatsBus
+from adapters.drivers.contract import Driver
+from adapters.drivers.file import FileDriver
+from adapters.drivers.memory import MemoryBackend, MemoryDriver
+from adapters.event_store.sql import SqlEventStore
+from domain.errors import Unavailable
+from projections.views import Views
+from services.settings import Settings
+
+MEMORY_POOL_GIB = 1e9
+"""What a pool of the memory driver claims to hold: more than quota lets anyone ask for."""
+
+
+def now() -> datetime:
+    """The clock of real processes."""
+    return datetime.now(UTC)
+
+
+def default_limits(settings: Settings) -> dict[str, int]:
+    """Quota of a project that has no limits of its own, by resource."""
+    quota = settings.quota
+    return {
+        "volumes": quota.volumes,
+        "snapshots": quota.snapshots,
+        "gigabytes": quota.gigabytes,
+        "backups": quota.backups,
+        "backup_gigabytes": quota.backup_gigabytes,
+        "groups": quota.groups,
+        "per_volume_gigabytes": quota.per_volume_gigabytes,
+    }
+
+
+def open_store(settings: Settings) -> SqlEventStore:
+    """The event store; its tables may have to be made."""
+    engine = database.engine(settings.database_url, pool_size=settings.database.pool_size)
+    return SqlEventStore(engine, default_limits=default_limits(settings))
+
+
+def views_engine(settings: Settings) -> Engine:
+    """Where the read models are kept.
+
+    On SQLite in a file of their own, so that filling them does not wait for the log's writers.
+    They can be rebuilt, which is why they need not survive the loss of power by themselves.
+    """
+    return database.engine(settings.views_url, durable=False, pool_size=settings.database.pool_size)
+
+
+def open_views(settings: Settings) -> Views:
+    """What queries read."""
+    return Views(views_engine(settings))
+
+
+def nats_servers(settings: Settings) -> list[str]:
+    """The configured servers, or the embedded one where it was last started."""
+    if not settings.nats_is_embedded:
+        return [url.strip() for url in settings.nats.url.split(",")]
+    try:
+        return [nats_url_file(settings).read_text().strip()]
+    except FileNotFoundError:
+        raise Unavailable(
+            part="message bus", reason=f"no nats-server was ever started in {settings.nats_path}"
+        ) from None
+
+
+def nats_url_file(settings: Settings) -> Path:
+    """Where `lapilli serve` tells other commands how to reach its nats-server."""
+    return settings.data_path / "nats.url"
+
+
+@asynccontextmanager
+async def open_bus(settings: Settings, *, name: str) -> AsyncIterator[NatsBus]:
+    """A connection to the message bus. Raises Unavailable."""
+    bus = await NatsBus.connect(
+        nats_servers(settings),
+        name=name,
+        replicas=settings.nats.replicas,
+        max_bytes=settings.nats.max_stream_bytes,
+        timeout_s=settings.nats.timeout_s,
+    )
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+def open_driver(settings: Settings, backend: str) -> Driver:
+    """The driver of a configured backend. Raises KeyError if there is no such backend.
+
+    A directory that the settings name must exist, since a missing one is usually a missing mount;
+    the one in our own data directory is made.
+    """
+    configured = settings.backends[backend]
+    pools = settings.backend_pools(backend)
+    if configured.driver == "memory":
+        capacities = dict.fromkeys(pools, MEMORY_POOL_GIB)
+        return MemoryDriver(MemoryBackend(capacities), volume_backend_name=backend)
+    directory = settings.backend_path(backend)
+    if not configured.directory:
+        directory.mkdir(parents=True, exist_ok=True)
+    return FileDriver(
+        directory,
+        pools,
+        volume_backend_name=backend,
+        max_over_subscription_ratio=settings.placement.over_subscription_ratio,
+        reserved_percentage=settings.placement.reserved_percentage,
+    )
+
+
+def backend_host(settings: Settings, backend: str) -> str:
+    """host@backend, under which volumes are placed."""
+    return f"{settings.host_name}@{backend}"
+
+
+def instance(role: str) -> str:
+    """Names one process of a role: for claims, leases and logs."""
+    return f"{role}-{os.uname().nodename.partition('.')[0]}-{os.getpid()}"

@@ -1,0 +1,74 @@
+"""One operating-system process: its roles run until it is told to stop."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+import structlog
+import uvloop
+
+from domain.errors import Unavailable
+from services import composition
+from services.node import open_node
+from services.roles import role
+from services.settings import Settings
+
+log = structlog.get_logger()
+
+CONNECT_PAUSE_S = 0.5
+
+
+def run(
+    settings: Settings,
+    roles: Sequence[str],
+    *,
+    ready: Callable[[], None] = lambda: None,
+    listener: socket.socket | None = None,
+) -> None:
+    """Plays the roles until SIGTERM or SIGINT, then finishes what cannot be left and returns."""
+    uvloop.run(_run(settings, roles, ready, listener))
+
+
+async def _run(
+    settings: Settings,
+    roles: Sequence[str],
+    ready: Callable[[], None],
+    listener: socket.socket | None,
+) -> None:
+    instance = composition.instance("+".join(roles) if len(roles) == 1 else "engine")
+    playing = asyncio.create_task(_play(settings, roles, instance, ready, listener))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, playing.cancel)
+    try:
+        await playing
+    except asyncio.CancelledError:
+        log.info("stopped", instance=instance)
+
+
+async def _play(
+    settings: Settings,
+    roles: Sequence[str],
+    instance: str,
+    ready: Callable[[], None],
+    listener: socket.socket | None,
+) -> None:
+    """Connects, waiting for database and bus as long as it takes, and plays the roles."""
+    while True:
+        try:
+            async with open_node(
+                settings, instance=instance, ready=ready, listener=listener
+            ) as node:
+                log.info("started", instance=instance, roles=list(roles))
+                # what is there now stays: collecting it again and again only costs time
+                gc.collect()
+                gc.freeze()
+                async with asyncio.TaskGroup() as group:
+                    for name in roles:
+                        group.create_task(role(name)(node))
+            return
+        except Unavailable as error:
+            log.warning("waiting", instance=instance, reason=str(error))
+            await asyncio.sleep(CONNECT_PAUSE_S)

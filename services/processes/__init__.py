@@ -1,0 +1,1 @@
+"""Process managers: what happens next, after something happened; one file per concern."""

@@ -1,0 +1,47 @@
+"""What process managers that call a driver share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
+from services.processes.runtime import ProcessManager
+from services.unit_of_work import Commands
+
+T = TypeVar("T")
+
+
+class BackendWork(ProcessManager):
+    """Works for one backend, `worker` being the name under which it claims things."""
+
+    def __init__(
+        self,
+        *,
+        commands: Commands,
+        clock: Callable[[], datetime],
+        backend: str,
+        driver: Driver,
+        worker: str,
+        timeout_s: float,
+    ) -> None:
+        super().__init__(commands=commands, clock=clock, backend=backend)
+        self.driver = driver
+        self.worker = worker
+        self._timeout_s = timeout_s
+
+    async def called(self, call: Awaitable[T]) -> T:
+        """The driver's answer. Raises DriverFailure, also when it takes too long."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await call
+        except TimeoutError:
+            raise DriverFailure(
+                f"the driver did not answer within {self._timeout_s:g} s", True
+            ) from None
+
+
+def spec_of(id: UUID, *, host: str, size_gib: int, project_id: str) -> VolumeSpec:
+    """The volume as drivers know it."""
+    return VolumeSpec(id=id, size_gib=size_gib, pool=host.partition("#")[2], project_id=project_id)

@@ -1,0 +1,265 @@
+"""What a process of Lapilli can be: API, process managers, relay, projector, backend worker."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import uvicorn
+
+from adapters.drivers.contract import Driver, DriverFailure
+from domain.errors import Unavailable
+from domain.event import Actor, Moment
+from projections import PROJECTIONS
+from projections.runner import Runner
+from services import composition
+from services.api.app import build
+from services.application import Lapilli
+from services.commands import HANDLERS
+from services.commands.volume_type import EnsureDefaultVolumeType
+from services.node import PROJECTED, Node
+from services.processes.deletion import Deletion
+from services.processes.placement import Placement
+from services.processes.provisioning import Provisioning
+from services.processes.runtime import ProcessManager, Worker, Workload
+from services.relay import Relay
+from services.reports import Report, keep_reporting
+
+Role = Callable[[Node], Coroutine[Any, Any, None]]
+"""Runs until cancelled."""
+
+
+def role(name: str) -> Role:
+    """The role of this name; `backend:NAME` for one backend. Raises KeyError."""
+    kind, _, which = name.partition(":")
+    if kind == "backend":
+        return lambda node: backend(node, which)
+    return {"api": api, "processes": processes, "relay": relay, "projector": projector}[kind]
+
+
+async def api(node: Node) -> None:
+    """Answers requests."""
+    settings = node.settings
+    application = Lapilli(
+        settings=settings,
+        store=node.store,
+        views=node.views,
+        bus=node.bus,
+        reports=node.reports,
+        commands=node.commands,
+        default_limits=composition.default_limits(settings),
+        clock=composition.now,
+        new_id=uuid4,
+    )
+    await _ensure_default_type(node)
+    listener = node.listener or bind(settings.api.host, settings.api.port)
+    server = _Server(
+        uvicorn.Config(
+            build(application),
+            loop="none",
+            http="httptools",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=5,
+        ),
+        ready=node.ready,
+    )
+    async with _beside(application.watch(interval_s=1.0)):
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+            raise
+
+
+class _Server(uvicorn.Server):
+    """Tells when it answers, and leaves signals to the process."""
+
+    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError if the port is taken or not ours to take."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def relay(node: Node) -> None:
+    """Publishes the log."""
+    relaying = Relay(
+        store=node.store,
+        bus=node.bus,
+        holder=node.instance,
+        lease_s=node.settings.relay.lease_s,
+        batch=node.settings.relay.batch,
+        wakeup=node.wakes(),
+    )
+    async with _reporting(node, "lapilli-relay", position=lambda: relaying.position):
+        await relaying.run()
+
+
+async def projector(node: Node) -> None:
+    """Fills the views."""
+
+    def progressed(position: int) -> None:
+        node.views.progressed(position)
+        node.aside(node.bus.signal(PROJECTED, str(position).encode()))
+
+    runner = Runner(
+        node.views_engine,
+        node.store,
+        PROJECTIONS,
+        clock=composition.now,
+        on_progress=progressed,
+    )
+    async with _reporting(node, "lapilli-projector", position=lambda: runner.position):
+        await runner.run(node.wakes())
+
+
+async def processes(node: Node) -> None:
+    """Runs the process managers that belong to no backend."""
+    placement = Placement(
+        commands=node.commands,
+        clock=composition.now,
+        reports=node.reports,
+        patience_s=node.settings.placement.patience_s,
+    )
+    async with _reporting(node, "cinder-scheduler"):
+        await _work(node, placement)
+
+
+async def backend(node: Node, name: str) -> None:
+    """Works for one backend, which is the only one to touch it."""
+    settings = node.settings
+    driver = composition.open_driver(settings, name)
+    host = composition.backend_host(settings, name)
+    shared: dict[str, Any] = {
+        "commands": node.commands,
+        "clock": composition.now,
+        "backend": host,
+        "driver": driver,
+        "worker": node.instance,
+        "timeout_s": settings.processes.driver_timeout_s,
+    }
+
+    async def look() -> Report:
+        return await _backend_report(driver, host=host, zone=settings.backend_zone(name))
+
+    try:
+        await _until_usable(node, driver, look)
+        interval_s = settings.report_interval_s
+        async with _beside(keep_reporting(node.reports, look, interval_s=interval_s)):
+            await _work(node, Provisioning(**shared), Deletion(**shared))
+    finally:
+        await driver.close()
+
+
+async def _until_usable(node: Node, driver: Driver, look: Callable[[], Awaitable[Report]]) -> None:
+    """A backend that fails its check takes no work, says why, and is asked again."""
+    while True:
+        try:
+            await driver.check()
+            return
+        except DriverFailure:
+            with contextlib.suppress(Unavailable):
+                await node.reports.put(await look())
+            await asyncio.sleep(node.settings.report_interval_s)
+
+
+async def _backend_report(driver: Driver, *, host: str, zone: str) -> Report:
+    stats, problem = None, None
+    try:
+        stats = await driver.stats()
+    except DriverFailure as failed:
+        problem = failed.reason
+    return Report(
+        binary="cinder-volume",
+        host=host,
+        zone=zone,
+        at=composition.now(),
+        stats=stats,
+        problem=problem,
+    )
+
+
+async def _work(node: Node, *managers: ProcessManager) -> None:
+    """Runs process managers until cancelled."""
+    settings = node.settings.processes
+    workload = Workload(
+        concurrency=settings.concurrency,
+        ack_wait_s=settings.ack_wait_s,
+        max_deliveries=settings.max_deliveries,
+        backoff_s=settings.backoff_s,
+    )
+    async with asyncio.TaskGroup() as group:
+        for manager in managers:
+            group.create_task(Worker(manager, bus=node.bus, workload=workload).run())
+        node.ready()
+
+
+@asynccontextmanager
+async def _reporting(
+    node: Node, binary: str, *, position: Callable[[], int] | None = None
+) -> AsyncIterator[None]:
+    """Shows that this role lives, and how far it has come in the log."""
+    settings = node.settings
+
+    async def look() -> Report:
+        return Report(
+            binary=binary,
+            host=settings.host_name,
+            zone=settings.placement.default_zone,
+            at=composition.now(),
+            behind=await _behind(node, position()) if position else None,
+        )
+
+    node.ready()
+    async with _beside(keep_reporting(node.reports, look, interval_s=settings.report_interval_s)):
+        yield
+
+
+async def _behind(node: Node, position: int) -> int:
+    return max(0, await node.store.last_position() - position)
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs something beside the body, and ends it with the body."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _ensure_default_type(node: Node) -> None:
+    """The first start makes the type that volumes get when none is named."""
+    at = Moment(at=composition.now(), request_id=f"req-{uuid4()}", actor=Actor("system:start", ""))
+    command = EnsureDefaultVolumeType(name=node.settings.volume_types.default, at=at)
+    await node.commands.run(HANDLERS[type(command)], command)

@@ -1,0 +1,320 @@
+"""Every setting of Lapilli: its meaning, type, limits and default, and where it is read from.
+
+Later sources win: the defaults here, a TOML file (`--config` or LAPILLI_CONFIG), the environment
+(LAPILLI_API_PORT for api.port), flags of the command line. Values that cannot be used are refused
+with a SettingsError that names their source.
+"""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from services import settings_reference
+from services import settings_sources as sources
+from services.settings_sources import Setting, SettingsError
+
+__all__ = ["Backend", "Setting", "Settings", "SettingsError", "flags", "load", "reference"]
+
+GIB = 1 << 30
+
+HexId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$")]  # a token of a NATS subject
+Seconds = Annotated[float, Meta(gt=0)]
+Limit = Annotated[int, Meta(ge=-1)]
+
+
+def says(meaning: str, **limits: Any) -> Meta:
+    return Meta(description=meaning, **limits)
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named group of settings."""
+
+
+class Database(Section, frozen=True, kw_only=True):
+    """Where events, quota ledger and read models are kept."""
+
+    url: Annotated[
+        str, says("SQLAlchemy URL: `postgresql+psycopg://…`. Empty: SQLite in `data_dir`.")
+    ] = ""
+    pool_size: Annotated[int, says("Connections that one process keeps open.", ge=1, le=1000)] = 8
+
+
+class Nats(Section, frozen=True, kw_only=True):
+    """The JetStream that carries the log to the process managers."""
+
+    url: Annotated[str, says("Servers, separated by commas. Empty: one is run in `data_dir`.")] = ""
+    replicas: Annotated[int, says("Copies of each stream; 3 or 5 on a cluster.", ge=1, le=5)] = 1
+    max_stream_bytes: Annotated[int, says("Size limit of each stream, in bytes.", ge=1 << 20)] = GIB
+    timeout_s: Annotated[Seconds, says("How long a request to the server may take.")] = 5.0
+
+
+class Api(Section, frozen=True, kw_only=True):
+    """The HTTP API."""
+
+    host: Annotated[str, says("Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, says("Port to listen on. 0: one that is free.", ge=0, le=65535)] = 8776
+    public_endpoint: Annotated[
+        str, says("URL that links in answers begin with. Empty: as the client wrote it.")
+    ] = ""
+    max_limit: Annotated[
+        int, says("Most entries on one page of a list (Cinder: osapi_max_limit).", ge=1)
+    ] = 1000
+    read_your_writes_s: Annotated[
+        float, says("How long an answer to a write waits until lists show the write.", ge=0)
+    ] = 5.0
+    write_timeout_s: Annotated[Seconds, says("How long a write may wait for the event store.")] = (
+        30.0
+    )
+
+
+class Identity(Section, frozen=True, kw_only=True):
+    """Who may call. With `none` everybody is trusted, as the default user of one project."""
+
+    mode: Annotated[Literal["none", "keystone"], says("Who says who is calling.")] = "none"
+    default_project: Annotated[HexId, says("Project of every caller, in mode none.")] = (
+        "00000000000000000000000000000001"
+    )
+    default_user: Annotated[HexId, says("User that every caller is, in mode none.")] = (
+        "00000000000000000000000000000002"
+    )
+    roles: Annotated[tuple[Name, ...], says("Roles that every caller has, in mode none.")] = (
+        "admin",
+        "member",
+        "reader",
+    )
+
+
+class Policy(Section, frozen=True, kw_only=True):
+    """Authorisation: oslo.policy with Cinder's rule names."""
+
+    file: Annotated[str, says("YAML file with rules that replace built-in ones. Empty: none.")] = ""
+
+
+class Quota(Section, frozen=True, kw_only=True):
+    """Limits of a project for which no administrator has set others. -1 is no limit."""
+
+    volumes: Annotated[Limit, says("Volumes.")] = 10
+    gigabytes: Annotated[Limit, says("GiB of volumes and snapshots together.")] = 1000
+    snapshots: Annotated[Limit, says("Snapshots.")] = 10
+    backups: Annotated[Limit, says("Backups.")] = 10
+    backup_gigabytes: Annotated[Limit, says("GiB of backups.")] = 1000
+    groups: Annotated[Limit, says("Groups.")] = 10
+    per_volume_gigabytes: Annotated[Limit, says("GiB of one volume.")] = -1
+    reservation_expires_s: Annotated[
+        int, says("Age at which a reservation is settled by what the log says.", ge=1)
+    ] = 86_400
+
+
+class Placement(Section, frozen=True, kw_only=True):
+    """Which backend and pool a volume is placed on."""
+
+    default_zone: Annotated[
+        Name, says("Availability zone of requests and backends that name none.")
+    ] = "nova"
+    patience_s: Annotated[
+        float, says("How long a request waits for a backend to report itself.", ge=0)
+    ] = 60.0
+    over_subscription_ratio: Annotated[
+        float, says("Provisioned to physical capacity of thin pools, at most.", ge=1)
+    ] = 20.0
+    reserved_percentage: Annotated[
+        int, says("Part of each pool that is never given away.", ge=0, le=100)
+    ] = 0
+
+
+class VolumeTypes(Section, frozen=True, kw_only=True):
+    """Volume types."""
+
+    default: Annotated[
+        str, says("Type of volumes that name none.", min_length=1, max_length=255)
+    ] = "__DEFAULT__"
+
+
+class Backend(Section, frozen=True, kw_only=True):
+    """One place where volumes are kept. Setting any backend replaces the default one."""
+
+    driver: Annotated[Literal["file", "memory"], says("What keeps the volumes.")] = "file"
+    directory: Annotated[str, says("Where the file driver keeps them. Empty: `data_dir`/name.")] = (
+        ""
+    )
+    pools: Annotated[
+        tuple[Name, ...], says("Names of its pools. Empty: one, named as the backend.")
+    ] = ()
+    zone: Annotated[str, says("Its availability zone. Empty: `placement.default_zone`.")] = ""
+
+
+class Processes(Section, frozen=True, kw_only=True):
+    """Process managers: they react to events, call drivers and record what came of it."""
+
+    ack_wait_s: Annotated[Seconds, says("Silence after which a worker is taken for dead.")] = 10.0
+    concurrency: Annotated[
+        int, says("Events that one process manager works on at a time.", ge=1)
+    ] = 64
+    max_deliveries: Annotated[
+        int, says("Tries before an event is parked for an operator.", ge=1)
+    ] = 8
+    driver_timeout_s: Annotated[Seconds, says("How long one call to a driver may take.")] = 600.0
+    backoff_s: Annotated[
+        tuple[Annotated[float, Meta(ge=0)], ...],
+        says("Pauses between tries; the last one repeats.", min_length=1),
+    ] = (0.5, 2.0, 5.0, 15.0, 60.0)
+
+
+class Relay(Section, frozen=True, kw_only=True):
+    """The relay: publishes the committed log, in order. One is active at a time."""
+
+    lease_s: Annotated[
+        Seconds, says("How long the active relay may be silent before another's.")
+    ] = 5.0
+    batch: Annotated[int, says("Events published at a time.", ge=1, le=100_000)] = 500
+
+
+class Logging(Section, frozen=True, kw_only=True):
+    """What the processes write to standard error."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], says("Least level written.")] = (
+        "info"
+    )
+    format: Annotated[
+        Literal["auto", "json", "text"],
+        says("auto: text on a terminal, else JSON, one object a line."),
+    ] = "auto"
+
+
+class Metrics(Section, frozen=True, kw_only=True):
+    """Prometheus metrics."""
+
+    enabled: Annotated[bool, says("Answer on /metrics of the API's port.")] = True
+
+
+class Settings(Section, frozen=True, kw_only=True):
+    """All settings of one process. What `load` returns is complete and valid."""
+
+    data_dir: Annotated[
+        str, says("Directory of everything that is kept on this machine.", min_length=1)
+    ] = "./lapilli-data"
+    host: Annotated[
+        str, says("Name of this machine in `host@backend#pool`. Empty: its host name.")
+    ] = ""
+    report_interval_s: Annotated[
+        Seconds, says("How often a backend reports its capacity and health.")
+    ] = 10.0
+    service_down_s: Annotated[Seconds, says("Silence after which a service counts as down.")] = 60.0
+
+    api: Api = msgspec.field(default_factory=Api)
+    identity: Identity = msgspec.field(default_factory=Identity)
+    policy: Policy = msgspec.field(default_factory=Policy)
+    database: Database = msgspec.field(default_factory=Database)
+    nats: Nats = msgspec.field(default_factory=Nats)
+    relay: Relay = msgspec.field(default_factory=Relay)
+    processes: Processes = msgspec.field(default_factory=Processes)
+    backends: dict[Name, Backend] = msgspec.field(default_factory=lambda: {"files": Backend()})
+    placement: Placement = msgspec.field(default_factory=Placement)
+    volume_types: VolumeTypes = msgspec.field(default_factory=VolumeTypes)
+    quota: Quota = msgspec.field(default_factory=Quota)
+    logging: Logging = msgspec.field(default_factory=Logging)
+    metrics: Metrics = msgspec.field(default_factory=Metrics)
+
+    @property
+    def data_path(self) -> Path:
+        return Path(self.data_dir).expanduser().resolve()
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.data_path / 'lapilli.db'}"
+
+    @property
+    def views_url(self) -> str:
+        """Where the read models are: on SQLite in a file of their own."""
+        return self.database.url or f"sqlite:///{self.data_path / 'views.db'}"
+
+    @property
+    def nats_is_embedded(self) -> bool:
+        return not self.nats.url
+
+    @property
+    def nats_path(self) -> Path:
+        """Where the embedded nats-server keeps its streams."""
+        return self.data_path / "nats"
+
+    @property
+    def host_name(self) -> str:
+        return self.host or socket.gethostname()
+
+    def backend_path(self, name: str) -> Path:
+        """The directory of this backend. Raises KeyError if there is no such backend."""
+        directory = self.backends[name].directory
+        return Path(directory).expanduser().resolve() if directory else self.data_path / name
+
+    def backend_pools(self, name: str) -> tuple[str, ...]:
+        return self.backends[name].pools or (name,)
+
+    def backend_zone(self, name: str) -> str:
+        return self.backends[name].zone or self.placement.default_zone
+
+
+_FLAGS = {"api.host": "--host", "api.port": "--port", "host": "--host-name"}
+_ALL = list(sources.settings_in(Settings, flags=_FLAGS))
+
+
+def load(
+    *,
+    config: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """The settings from every source. `flags` are by dotted key; None is a flag not given.
+
+    Raises SettingsError for what cannot be read, does not exist or has a value that is not allowed.
+    """
+    layers = []
+    if config is not None:
+        layers.append(sources.from_file(config, "flag --config"))
+    elif named := environ.get(sources.CONFIG_VARIABLE):
+        source = f"environment variable {sources.CONFIG_VARIABLE}"
+        layers.append(sources.from_file(Path(named), source))
+    layers.extend(sources.from_environment(environ, _ALL))
+    layers.extend(sources.from_flags(flags or {}, _ALL))
+
+    merged: dict[str, Any] = {}
+    for source, raw in layers:
+        values = sources.checked(raw, against=Settings, source=source)
+        merged = sources.laid_over(merged, values, Settings)
+    settings = msgspec.convert(merged, Settings)
+    _refuse_shared_directories(settings)
+    return settings
+
+
+def flags() -> list[Setting]:
+    """The settings that have a flag, for the command line to offer."""
+    return [setting for setting in _ALL if setting.flag]
+
+
+def reference() -> str:
+    """The reference page of all settings, in Markdown."""
+    titles = {"backends": Backend.__doc__ or ""}
+    for field in msgspec.structs.fields(Settings):
+        titles.setdefault(field.encode_name, getattr(field.type, "__doc__", None) or "")
+    return settings_reference.page(_ALL, titles=titles)
+
+
+def _refuse_shared_directories(settings: Settings) -> None:
+    """Two file backends in one directory would delete each other's volumes."""
+    owners: dict[Path, str] = {}
+    for name, backend in settings.backends.items():
+        if backend.driver != "file":
+            continue
+        owner = owners.setdefault(settings.backend_path(name), name)
+        if owner != name:
+            raise SettingsError(
+                source=f"backends {owner} and {name}",
+                key=f"backends.{name}.directory",
+                value=str(settings.backend_path(name)),
+                expected="a directory of its own",
+            )

@@ -1,0 +1,162 @@
+"""Loading aggregates, storing what they decided, and deciding again when others were faster."""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Generic, TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from adapters.event_store.port import EventStore, Snapshot
+from domain.aggregate import A, Aggregate
+from domain.aggregates import AGGREGATES
+from domain.errors import Conflict, LapilliError, OverQuota, Unavailable
+from domain.event import Event, Recorded
+
+C = TypeVar("C")
+T = TypeVar("T")
+
+MAX_TRIES = 8
+"""How often a decision is made anew before the caller is told 409."""
+
+SNAPSHOT_EVERY = 100
+"""Streams longer than this are read from a snapshot taken every so many versions."""
+
+
+class Aggregates:
+    """The newest known state of the aggregates in use. What it holds may be behind the store."""
+
+    def __init__(self, store: EventStore, *, capacity: int = 20_000) -> None:
+        self.store = store
+        self._capacity = capacity
+        self._known: OrderedDict[UUID, Aggregate] = OrderedDict()
+
+    def known(self, id: UUID) -> Aggregate | None:
+        """A copy of what is known, not asking the store."""
+        found = self._known.get(id)
+        if found is None:
+            return None
+        self._known.move_to_end(id)
+        return found.settled()
+
+    def keep(self, aggregate: Aggregate) -> None:
+        """Remembers a state that is stored."""
+        self._known[aggregate.id] = aggregate.settled()
+        self._known.move_to_end(aggregate.id)
+        if len(self._known) > self._capacity:
+            self._known.popitem(last=False)
+
+    def learn(self, recorded: Recorded[Event]) -> None:
+        """Moves on by an event heard of elsewhere, if it is the next one."""
+        known = self._known.get(recorded.aggregate_id)
+        if known is None and recorded.version == 1:
+            known = AGGREGATES[recorded.event.kind](id=recorded.aggregate_id)
+        if known is not None and recorded.version == known.version + 1:
+            moved = known.settled()
+            moved.replay(recorded)
+            self.keep(moved)
+
+    async def read(self, cls: type[A], id: UUID) -> A:
+        """The aggregate as the store has it now; without events if there is none."""
+        aggregate = cast(A, self.known(id) or cls(id=id))
+        batch = await self.store.events(id, after=aggregate.version, limit=SNAPSHOT_EVERY)
+        if len(batch) == SNAPSHOT_EVERY and not aggregate.exists:
+            aggregate = await self._from_snapshot(cls, id)
+            batch = await self.store.events(id, after=aggregate.version, limit=SNAPSHOT_EVERY)
+        while batch:
+            for recorded in batch:
+                aggregate.replay(recorded)
+            batch = await self.store.events(id, after=aggregate.version, limit=SNAPSHOT_EVERY)
+        if aggregate.exists:
+            self.keep(aggregate)
+        return aggregate
+
+    async def write(self, *aggregates: Aggregate) -> int:
+        """Stores all that is pending in one append; the position, or 0 if nothing was."""
+        events = [recorded for aggregate in aggregates for recorded in aggregate.pending]
+        if not events:
+            return 0
+        position = await self.store.append(events)
+        for aggregate in aggregates:
+            self.keep(aggregate)
+            with suppress(Unavailable):  # what is stored is stored; a later write saves one
+                await self._snapshot_if_long(aggregate)
+        return position
+
+    async def _snapshot_if_long(self, aggregate: Aggregate) -> None:
+        before = aggregate.version - len(aggregate.pending)
+        if aggregate.version // SNAPSHOT_EVERY > before // SNAPSHOT_EVERY:
+            state = msgspec.json.encode(aggregate.settled())
+            await self.store.save_snapshot(
+                Snapshot(aggregate.id, aggregate.version, aggregate.snapshot_topic, state)
+            )
+
+    async def _from_snapshot(self, cls: type[A], id: UUID) -> A:
+        snapshot = await self.store.snapshot(id)
+        if snapshot is None or snapshot.topic != cls.snapshot_topic:
+            return cls(id=id)
+        return msgspec.json.decode(snapshot.state, type=cls)
+
+
+class UnitOfWork:
+    """One try at one command."""
+
+    def __init__(self, aggregates: Aggregates, *, fresh: bool) -> None:
+        self._aggregates = aggregates
+        self._fresh = fresh
+        self.guessed = False
+        """Whether something loaded may have been behind the store."""
+        self.position = 0
+        """Where the log stood after `commit`."""
+
+    async def load(self, cls: type[A], id: UUID) -> A:
+        """An aggregate to decide with; one without events does not exist."""
+        if not self._fresh:
+            known = self._aggregates.known(id)
+            if known is not None:
+                self.guessed = True
+                return cast(A, known)
+        return await self._aggregates.read(cls, id)
+
+    async def commit(self, *aggregates: Aggregate) -> None:
+        """Stores what these decided, all or nothing. Raises Conflict, OverQuota, …"""
+        self.position = max(self.position, await self._aggregates.write(*aggregates))
+
+
+class Done(msgspec.Struct, Generic[T], frozen=True):
+    """A command's answer, and the log position that a reader must have passed to see it."""
+
+    value: T
+    position: int
+
+
+Handler = Callable[[C, UnitOfWork], Awaitable[T]]
+
+
+class Commands:
+    """Runs command handlers.
+
+    The first try trusts what is cached: the store's version check catches a stale guess, and a
+    refusal is believed only on fresh state. A conflict decides again, MAX_TRIES times at most.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self.aggregates = Aggregates(store)
+
+    async def run(self, handler: Handler[C, T], command: C) -> Done[T]:
+        """Raises whatever the handler refuses with, and Conflict."""
+        conflict: Conflict | None = None
+        for tried in range(MAX_TRIES):
+            work = UnitOfWork(self.aggregates, fresh=tried > 0)
+            try:
+                return Done(await handler(command, work), work.position)
+            except Conflict as lost:
+                conflict = lost
+            except (OverQuota, Unavailable):
+                raise
+            except LapilliError:
+                if not work.guessed:
+                    raise
+        assert conflict is not None
+        raise conflict

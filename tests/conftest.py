@@ -1,0 +1,47 @@
+"""Fixtures for all tests."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.postgres import PostgresServer
+
+
+def pytest_configure() -> None:
+    """Settings and credentials of the developer's shell stay out of the tests."""
+    for variable in list(os.environ):
+        if variable.startswith(("LAPILLI_", "OS_", "PG")):
+            del os.environ[variable]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The PostgreSQL that the tests of this process share. Quick: commits are not flushed."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """An empty database for one test."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    """An empty database that the tests of one file share."""
+    with postgres.database() as url:
+        yield url
+
+
+@pytest.fixture
+def durable_postgres() -> Iterator[PostgresServer]:
+    """A server of one's own to stop, kill and start: commits are flushed, as in production."""
+    server = PostgresServer(durable=True)
+    server.start()
+    yield server
+    server.remove()

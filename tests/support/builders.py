@@ -1,0 +1,192 @@
+"""Small examples of everything: a test says only what matters to it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+from domain.aggregates.quota_limits import QuotaLimits, limits_id
+from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.volume import Volume
+from domain.event import Actor, Event, Moment, Recorded
+from domain.placement import Pool, place
+
+PROJECT = "a-project"
+USER = "ann"
+ZONE = "nova"
+A_TYPE = UUID(int=0xA)
+HOST = "host1@gold#pool1"
+MORNING = datetime(2030, 1, 2, 8, 0, 0, tzinfo=UTC)
+
+
+def an_id(number: int) -> UUID:
+    """An id that can be told from others at a glance."""
+    return UUID(int=number)
+
+
+def a_moment(second: int = 0, *, request: str = "req-1", cause: str | None = None) -> Moment:
+    """Some second of one morning."""
+    return Moment(
+        at=MORNING + timedelta(seconds=second),
+        request_id=request,
+        actor=Actor(USER, PROJECT),
+        cause=cause,
+    )
+
+
+def a_pool(
+    name: str = HOST,
+    *,
+    zone: str = ZONE,
+    total_gib: float = 100.0,
+    free_gib: float | None = None,
+    provisioned_gib: float = 0.0,
+    reserved_percentage: float = 0.0,
+    over_subscription_ratio: float = 20.0,
+    thin: bool = False,
+) -> Pool:
+    """A pool as its backend reports it; empty unless said otherwise."""
+    return Pool(
+        name=name,
+        zone=zone,
+        total_gib=total_gib,
+        free_gib=total_gib - provisioned_gib if free_gib is None else free_gib,
+        provisioned_gib=provisioned_gib,
+        allocated_gib=provisioned_gib,
+        reserved_percentage=reserved_percentage,
+        over_subscription_ratio=over_subscription_ratio,
+        thin=thin,
+    )
+
+
+A_PLACE = place([a_pool()], size_gib=1, zone=None)
+NO_PLACE = place([], size_gib=1, zone=None)
+
+
+def a_request(
+    number: int = 1,
+    *,
+    size_gib: int = 2,
+    project_id: str = PROJECT,
+    metadata: dict[str, str] | None = None,
+    reservation_id: UUID | None = None,
+) -> Volume:
+    """A volume that is being asked for: its first event is pending."""
+    return Volume.request(
+        an_id(number),
+        project_id=project_id,
+        user_id=USER,
+        size_gib=size_gib,
+        name=f"volume {number}",
+        description=None,
+        metadata=metadata or {},
+        volume_type_id=A_TYPE,
+        availability_zone=None,
+        reservation_id=reservation_id or an_id(number + 0xFFFF),
+        at=a_moment(),
+    )
+
+
+Step = Callable[[Volume], Any]
+
+
+def _made(volume: Volume) -> None:
+    volume.provisioned(volume.attempt, "provider-1", a_moment())
+
+
+def _failed(volume: Volume) -> None:
+    volume.provisioning_failed(volume.attempt, "no space", a_moment())
+
+
+def _undeletable(volume: Volume) -> None:
+    volume.deletion_failed(volume.attempt, "backend says no", a_moment())
+
+
+_place: Step = lambda v: v.place(A_PLACE, a_moment())  # noqa: E731
+_start: Step = lambda v: v.start_provisioning("worker-1", a_moment())  # noqa: E731
+_delete: Step = lambda v: v.request_deletion(a_moment(), force=True)  # noqa: E731
+_remove: Step = lambda v: v.start_deletion("worker-1", a_moment())  # noqa: E731
+_gone: Step = lambda v: v.deleted(a_moment())  # noqa: E731
+
+PATHS: dict[str, Sequence[Step]] = {
+    "requested": [],
+    "placed": [_place],
+    "provisioning": [_place, _start],
+    "available": [_place, _start, _made],
+    "error": [_place, _start, _failed],
+    "cancelling": [_place, _start, _delete],
+    "deleting": [_place, _start, _made, _delete],
+    "removing": [_place, _start, _made, _delete, _remove],
+    "error_deleting": [_place, _start, _made, _delete, _remove, _undeletable],
+    "deleted": [_place, _start, _made, _delete, _remove, _gone],
+}
+"""How a volume gets into each of its states."""
+
+
+def a_volume(
+    number: int = 1,
+    *,
+    in_state: str = "available",
+    size_gib: int = 2,
+    project_id: str = PROJECT,
+    metadata: dict[str, str] | None = None,
+    reservation_id: UUID | None = None,
+) -> Volume:
+    """A volume with a past that ends in this state; "new" has none. Nothing is pending."""
+    if in_state == "new":
+        return Volume(id=an_id(number))
+    volume = a_request(
+        number,
+        size_gib=size_gib,
+        project_id=project_id,
+        metadata=metadata,
+        reservation_id=reservation_id,
+    )
+    for step in PATHS[in_state]:
+        step(volume)
+    assert volume.state == in_state
+    return volume.settled()
+
+
+def an_unplaceable_volume(number: int = 1) -> Volume:
+    """One in error that no backend ever held."""
+    volume = a_request(number)
+    volume.place(NO_PLACE, a_moment())
+    return volume.settled()
+
+
+def a_reservation(
+    number: int = 1,
+    *,
+    amounts: dict[str, int] | None = None,
+    largest_gib: int = 1,
+    project_id: str = PROJECT,
+    subject: UUID | None = None,
+) -> QuotaReservation:
+    """A reservation that is being made: its event is pending."""
+    return QuotaReservation.reserve(
+        an_id(number + 0xFFFF),
+        project_id=project_id,
+        subject=subject or an_id(number),
+        amounts={"volumes": 1} if amounts is None else amounts,
+        largest_gib=largest_gib,
+        at=a_moment(),
+    )
+
+
+def limits_of(project_id: str = PROJECT, **limits: int) -> QuotaLimits:
+    """A project's own limits, being set: the event is pending."""
+    aggregate = QuotaLimits(id=limits_id(project_id))
+    aggregate.change(project_id, limits, a_moment())
+    return aggregate
+
+
+def pending(*aggregates: Aggregate) -> list[Recorded[Event]]:
+    """All that these aggregates decided and did not store."""
+    return [recorded for aggregate in aggregates for recorded in aggregate.pending]
+
+
+def bare(events: Iterable[Recorded[Event]]) -> list[Event]:
+    """The events without what surrounds them."""
+    return [recorded.event for recorded in events]

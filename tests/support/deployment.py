@@ -1,0 +1,266 @@
+"""Real deployments as processes: `lapilli serve`, and the roles apart."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from adapters.bus.nats_server import NatsServer
+from tests.support.postgres import free_port
+
+LAPILLI = [sys.executable, "-m", "services.cli"]
+PROJECT = "00000000000000000000000000000001"
+START_S = 60.0
+
+
+class NotReady(AssertionError):
+    """It did not come to answer in time; the message has the end of its log."""
+
+
+def until(holds: Callable[[], bool], *, within_s: float = START_S, what: str = "condition") -> None:
+    """Waits for something that other processes bring about. Raises NotReady."""
+    deadline = time.monotonic() + within_s
+    while not holds():
+        if time.monotonic() > deadline:
+            raise NotReady(f"{what} not within {within_s:g} s")
+        time.sleep(0.02)
+
+
+class Program:
+    """One `lapilli` command, its process tree, and its log."""
+
+    def __init__(self, *args: str, log: Path, env: Mapping[str, str]) -> None:
+        self.args = args
+        self.log = log
+        self.env = dict(env)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Starts it, in a process group of its own."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*LAPILLI, *self.args],
+                env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Of the process that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self, *, within_s: float = 30.0) -> int:
+        """Asks it to stop, as Ctrl-C does; its exit status."""
+        assert self._process is not None
+        if self.running:
+            self._process.send_signal(signal.SIGINT)
+        return self._process.wait(within_s)
+
+    def kill(self) -> None:
+        """kill -9 of it and everything below it, at once."""
+        if self._process is None:
+            return
+        victims: list[psutil.Process] = []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            root = psutil.Process(self._process.pid)
+            victims = [root, *root.children(recursive=True)]
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+        psutil.wait_procs(victims, timeout=10)
+        self._process.wait(10)
+
+    def log_tail(self, lines: int = 30) -> str:
+        """The end of what it wrote."""
+        if not self.log.exists():
+            return ""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+class Deployment:
+    """Something that answers Cinder's API at `url`."""
+
+    def __init__(self, directory: Path, *, env: Mapping[str, str] = {}) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.env = {
+            "LAPILLI_DATA_DIR": str(directory / "data"),
+            "LAPILLI_API_PORT": str(self.port),
+            "LAPILLI_HOST": "host1",
+            "LAPILLI_LOGGING_FORMAT": "json",
+            **env,
+        }
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        headers: Mapping[str, str] = {},
+        timeout_s: float = 30.0,
+    ) -> tuple[int, Any]:
+        """Status and body of one request below /v3/<project>. OSError if nobody answers."""
+        request = urllib.request.Request(
+            f"{self.url}{path}" if path.startswith("//") else f"{self.url}/v3/{PROJECT}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Content-Type": "application/json",
+                "OpenStack-API-Version": "volume 3.71",
+                **headers,
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as answer:
+                status, raw = answer.status, answer.read()
+        except urllib.error.HTTPError as refusal:
+            status, raw = refusal.code, refusal.read()
+        return status, json.loads(raw) if raw else None
+
+    def volumes(self) -> list[dict[str, Any]]:
+        """Every volume of the project."""
+        found: list[dict[str, Any]] = []
+        marker = ""
+        while True:
+            _, page = self.request("GET", f"/volumes/detail?limit=1000{marker}")
+            found += page["volumes"]
+            if len(page["volumes"]) < 1000:
+                return found
+            marker = f"&marker={found[-1]['id']}"
+
+    def answers(self) -> bool:
+        """Whether the API is there."""
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthcheck", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def cli(self, *args: str, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
+        """Runs a `lapilli` command against this deployment."""
+        return subprocess.run(
+            [*LAPILLI, *args],
+            env={**os.environ, **self.env},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+
+
+class Serve(Deployment):
+    """`lapilli serve` on a directory."""
+
+    def __init__(self, directory: Path, *, env: Mapping[str, str] = {}) -> None:
+        super().__init__(directory, env=env)
+        self.program = Program("serve", log=directory / "serve.log", env=self.env)
+
+    def start(self) -> None:
+        """Returns once it answers. Raises NotReady."""
+        self.program.start()
+        try:
+            until(lambda: self.answers() or not self.program.running, what="first answer")
+        except NotReady as late:
+            raise NotReady(f"{late}\n{self.program.log_tail()}") from None
+        if not self.program.running:
+            raise NotReady(f"serve ended\n{self.program.log_tail()}")
+
+    def stop(self) -> int:
+        """As Ctrl-C; the exit status."""
+        return self.program.stop()
+
+    def kill(self) -> None:
+        """kill -9 of the whole tree."""
+        self.program.kill()
+
+
+class Apart(Deployment):
+    """The roles as processes of their own, on PostgreSQL and a nats-server."""
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        database_url: str,
+        each: int = 2,
+        backend: str = "files",
+        env: Mapping[str, str] = {},
+    ) -> None:
+        self.nats = NatsServer(directory / "nats")
+        super().__init__(directory, env={"LAPILLI_DATABASE_URL": database_url, **env})
+        (directory / "data" / backend).mkdir(parents=True, exist_ok=True)
+        roles = [("api",), ("processes",), ("relay",), ("projector",), ("backend", backend)]
+        self.ports = [self.port, *(free_port() for _ in range(each - 1))]
+        self.programs = {
+            f"{role[0]}-{n}": Program(*role, log=directory / f"{role[0]}-{n}.log", env=self.env)
+            for role in roles
+            for n in range(each)
+        }
+        for n, port in enumerate(self.ports):
+            self.programs[f"api-{n}"].env["LAPILLI_API_PORT"] = str(port)
+
+    def start(self) -> None:
+        """Returns once every API answers. Raises NotReady."""
+        asyncio.run(self.nats.start())
+        self.env["LAPILLI_NATS_URL"] = self.nats.url
+        for program in self.programs.values():
+            program.env["LAPILLI_NATS_URL"] = self.nats.url
+            program.start()
+        for port in self.ports:
+            self.port = port
+            try:
+                until(self.answers, what=f"first answer at {port}")
+            except NotReady as late:
+                tails = "\n".join(p.log_tail(8) for p in self.programs.values())
+                raise NotReady(f"{late}\n{tails}") from None
+        self.port = self.ports[0]
+
+    def stop(self) -> None:
+        """As Ctrl-C in every terminal, then the nats-server."""
+        for program in self.programs.values():
+            if program.running:
+                program.stop()
+        asyncio.run(self.nats.stop())
+
+    def kill(self) -> None:
+        """kill -9 of everything."""
+        for program in self.programs.values():
+            program.kill()
+        asyncio.run(self.nats.stop(timeout_s=0))
+
+
+@contextmanager
+def running(deployment: Serve | Apart) -> Iterator[Any]:
+    """Started, and gone afterwards whatever happens."""
+    deployment.start()
+    try:
+        yield deployment
+    finally:
+        deployment.kill()
