@@ -1,0 +1,133 @@
+"""The two buses under the one contract, and what the tests say about time and events."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, TypeVar
+
+from adapters.bus.memory import MemoryBus
+from adapters.bus.nats import NatsBus
+from adapters.bus.nats_server import NatsServer
+from adapters.bus.port import Bus, Delivery, Inbox, Message
+
+T = TypeVar("T")
+
+PATIENCE_S = 20.0
+"""How long a test waits for what was promised; never how long it takes."""
+
+
+class Stage(Protocol):
+    async def connect(self) -> Bus:
+        """One more process on the same bus."""
+        ...
+
+    async def lose_log(self) -> None: ...
+
+    async def elapse(self, seconds: float) -> None:
+        """Let it get later, if this bus does not live in real time anyway."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class MemoryStage:
+    def __init__(self) -> None:
+        self.now_s = 1000.0
+        self._bus = MemoryBus(lambda: self.now_s)
+
+    async def connect(self) -> Bus:
+        return self._bus.another()
+
+    async def lose_log(self) -> None:
+        self._bus.lose_log()
+
+    async def elapse(self, seconds: float) -> None:
+        self.now_s += seconds
+        self._bus.wake()
+
+    async def close(self) -> None:
+        await self._bus.close()
+
+
+class NatsStage:
+    """Each test finds the server of the session empty."""
+
+    def __init__(self, server: NatsServer) -> None:
+        self._server = server
+        self._buses: list[NatsBus] = []
+
+    async def connect(self) -> Bus:
+        bus = await NatsBus.connect([self._server.url], name="test")
+        self._buses.append(bus)
+        return bus
+
+    async def lose_log(self) -> None:
+        await self._buses[0]._jetstream.ask("STREAM.DELETE.LAPILLI")
+
+    async def elapse(self, seconds: float) -> None:
+        pass
+
+    async def close(self) -> None:
+        for bus in self._buses:
+            await bus.close()
+        await empty(self._server)
+
+
+async def empty(server: NatsServer) -> None:
+    bus = await NatsBus.connect([server.url], name="sweeper")
+    streams = (await bus._jetstream.ask("STREAM.NAMES"))["streams"]
+    for stream in streams:
+        await bus._jetstream.ask(f"STREAM.DELETE.{stream}")
+    await bus.close()
+
+
+def a_message(position: int, *, event: str = "requested", backend: str = "_") -> Message:
+    return Message(position, f"lapilli.volume.{event}.{backend}.v{position}", b"%d" % position)
+
+
+def messages(first: int, last: int) -> list[Message]:
+    return [a_message(position) for position in range(first, last + 1)]
+
+
+async def an_inbox(
+    bus: Bus,
+    name: str = "provisioning",
+    subjects: Sequence[str] = ("lapilli.>",),
+    *,
+    ack_wait_s: float = 60.0,
+    max_pending: int = 2000,
+) -> Inbox:
+    return await bus.inbox(name, subjects, ack_wait_s, max_pending)
+
+
+async def soon(promise: Awaitable[T]) -> T:
+    """Fails instead of waiting for ever."""
+    return await asyncio.wait_for(promise, PATIENCE_S)
+
+
+async def eventually(stage: Stage, condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():
+            await stage.elapse(0.1)
+            await asyncio.sleep(0.02)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - it is about another process
+            await asyncio.sleep(0.002)
+
+
+async def receive(inbox: Inbox, count: int) -> list[Delivery]:
+    """The next `count` deliveries, unsettled."""
+    found: list[Delivery] = []
+    while len(found) < count:
+        found += await soon(inbox.next(count - len(found)))
+    return found
+
+
+async def consume(inbox: Inbox, count: int) -> list[int]:
+    """The positions of the next `count` deliveries, which are acked."""
+    found = await receive(inbox, count)
+    for delivery in found:
+        await delivery.ack()
+    return [int(delivery.payload) for delivery in found]
