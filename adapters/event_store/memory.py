@@ -61,7 +61,9 @@ class MemoryEventStore:
         return len(self._log), dict(self._ledger.usage), limits
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
-        self._snapshots[snapshot.aggregate_id] = snapshot
+        known = self._snapshots.get(snapshot.aggregate_id)
+        if known is None or known.version < snapshot.version:
+            self._snapshots[snapshot.aggregate_id] = snapshot
 
     async def snapshot(self, aggregate_id: UUID) -> Snapshot | None:
         return self._snapshots.get(aggregate_id)

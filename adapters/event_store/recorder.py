@@ -1,16 +1,30 @@
 """The eventsourcing library's SQLAlchemy recorder and mapper, made fast: Core, msgspec."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import Mapper, Notification, StoredEvent
 from eventsourcing_sqlalchemy.recorders import SQLAlchemyApplicationRecorder
-from sqlalchemy import Connection, Table, func, insert, select, text
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    Table,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session
 
 from domain import codec
 from domain.event import Event, Recorded
+
+ALL = 2**31 - 1
+"""A limit that limits nothing."""
 
 
 class EventMapper(Mapper[UUID]):
@@ -90,27 +104,45 @@ class EventRecorder(SQLAlchemyApplicationRecorder):
         self, connection: Connection, id: UUID, *, after: int, limit: int | None
     ) -> list[Notification]:
         """An aggregate's events above a version."""
-        columns = self.table.c
-        query = (
-            select(self.table)
-            .where(columns.originator_id == id, columns.originator_version > after)
-            .order_by(columns.originator_version)
-            .limit(limit)
-        )
-        return self._notifications(connection, query)
+        values = {"id": id, "after": after, "limit": ALL if limit is None else limit}
+        return self._notifications(connection, self._statements.stream, values)
 
     def after(self, connection: Connection, position: int, limit: int) -> list[Notification]:
         """The log above a position."""
-        columns = self.table.c
-        query = select(self.table).where(columns.id > position).order_by(columns.id).limit(limit)
-        return self._notifications(connection, query)
+        values = {"position": position, "limit": limit}
+        return self._notifications(connection, self._statements.after, values)
 
     def last_position(self, connection: Connection) -> int:
         """The newest position, 0 when there is none."""
-        return connection.execute(select(func.max(self.table.c.id))).scalar() or 0
+        return connection.execute(self._statements.last).scalar() or 0
 
-    def _notifications(self, connection: Connection, query: Any) -> list[Notification]:
+    def _notifications(
+        self, connection: Connection, statement: Select[Any], values: dict[str, Any]
+    ) -> list[Notification]:
         return [
             Notification(id=id, originator_id=o, originator_version=v, topic=topic, state=state)
-            for id, o, v, topic, state in connection.execute(query)
+            for id, o, v, topic, state in connection.execute(statement, values)
         ]
+
+    @cached_property
+    def _statements(self) -> "_Statements":
+        return _Statements(self.table)
+
+
+class _Statements:
+    """What is asked most, built once: building a statement costs more than running it."""
+
+    def __init__(self, events: Table) -> None:
+        at = events.c
+        limit = bindparam("limit", type_=Integer)
+        self.last = select(func.max(at.id))
+        self.after = (
+            select(events).where(at.id > bindparam("position")).order_by(at.id).limit(limit)
+        )
+        self.stream = (
+            select(events)
+            .where(at.originator_id == bindparam("id"))
+            .where(at.originator_version > bindparam("after"))
+            .order_by(at.originator_version)
+            .limit(limit)
+        )

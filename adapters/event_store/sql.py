@@ -67,6 +67,7 @@ class SqlEventStore:
         sessions = sessionmaker(bind=database.for_writing(engine))
         datastore = SQLAlchemyDatastore(session_maker=sessions)
         self._sessions = sessions
+        self._turn = database.Turn(engine)
         self._mapper = EventMapper()
         self._recorder = EventRecorder(datastore, events_table_name="events")
         self._snapshots = SQLAlchemyAggregateRecorder(
@@ -151,7 +152,7 @@ class SqlEventStore:
 
     def _transact(self, group: Sequence[_Append]) -> None:
         projects = {p for append in group for p in _projects(append.events)}
-        with self._sessions.begin() as session:
+        with self._turn, self._sessions.begin() as session:
             self._recorder.lock(session)
             connection = session.connection()
             ledger = (
@@ -277,6 +278,7 @@ class SqlEventStore:
         self._queue.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
+        self._turn.close()
         self._engine.dispose()
 
     def _newest_snapshot_version(self, aggregate_id: UUID) -> int:

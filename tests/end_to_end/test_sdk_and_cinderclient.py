@@ -102,7 +102,7 @@ def test_quotas_can_be_shown_set_and_reset(sdk: Any, cinder: Any) -> None:
     assert cinder.quotas.get(PROJECT, usage=True).gigabytes["limit"] == 777
     cinder.quotas.delete(PROJECT)
     assert cinder.quotas.get(PROJECT).gigabytes == 1000
-    with pytest.raises(exceptions.BadRequest, match="gigabytes"):
+    with pytest.raises(exceptions.BadRequest, match="quota_set"):
         cinder.quotas.update(PROJECT, gigabytes=-2)
 
 

@@ -15,7 +15,7 @@ KILLS = 50
 IMPATIENT = {
     # dead workers are noticed sooner than an operator would want it, so that the test is short
     "LAPILLI_PROCESSES_ACK_WAIT_S": "1",
-    "LAPILLI_PROCESSES_BACKOFF_S": "[0.1, 0.5]",
+    "LAPILLI_PROCESSES_BACKOFF_S": "0.1,0.5",
     "LAPILLI_RELAY_LEASE_S": "1",
     "LAPILLI_REPORT_INTERVAL_S": "1",
     "LAPILLI_NATS_TIMEOUT_S": "2",

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from adapters.bus.nats_server import NatsServer
-from tests.support.postgres import free_port
+from tests.support.postgres import free_port, is_alive
 
 LAPILLI = [sys.executable, "-m", "services.cli"]
 PROJECT = "00000000000000000000000000000001"
@@ -88,8 +88,8 @@ class Program:
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.kill()
-        psutil.wait_procs(victims, timeout=10)
         self._process.wait(10)
+        until(lambda: not any(map(is_alive, victims)), what="death of every process")
 
     def log_tail(self, lines: int = 30) -> str:
         """The end of what it wrote."""

@@ -4,6 +4,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any
 
 from tests.support.deployment import Deployment
@@ -13,7 +14,8 @@ class Load:
     """Some clients at once, each creating and deleting as real ones do: trying again when refused.
 
     A create answered 202 is a promise that the volume exists until its deletion is asked for; a
-    delete answered 202 is one that it will go. A request without an answer promises nothing.
+    delete answered 202 is one that it will go. A request without an answer promises nothing, but
+    may have been heard: what somebody tried to delete is `doomed`, and may be there or not.
     """
 
     def __init__(self, deployment: Deployment, *, clients: int = 6, seed: int = 1) -> None:
@@ -27,6 +29,7 @@ class Load:
         ]
         self.created: set[str] = set()
         self.deleting: set[str] = set()
+        self.doomed: set[str] = set()
         self.refusals: dict[int, int] = {}
         self.unanswered = 0
 
@@ -71,6 +74,7 @@ class Load:
             if not candidates:
                 return
             id = chance.choice(candidates)
+            self.doomed.add(id)
         status, _ = self._try("DELETE", f"/volumes/{id}")
         if status == 202:
             with self._lock:
@@ -79,7 +83,7 @@ class Load:
     def _try(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         try:
             status, answer = self._deployment.request(method, path, body, timeout_s=20)
-        except (OSError, ValueError):  # refused, reset, cut off in the middle of an answer
+        except (OSError, HTTPException, ValueError):  # refused, reset, cut off in the middle
             with self._lock:
                 self.unanswered += 1
             self._stop.wait(0.05)

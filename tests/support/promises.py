@@ -1,5 +1,6 @@
 """What must hold after anything whatsoever has happened."""
 
+from http.client import HTTPException
 from pathlib import Path
 
 from tests.support.deployment import Deployment, until
@@ -26,12 +27,12 @@ def check(deployment: Deployment, load: Load, *, files: Path, within_s: float = 
 def _all_at_rest(deployment: Deployment) -> bool:
     try:
         return {volume["status"] for volume in deployment.volumes()} <= AT_REST
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, HTTPException, ValueError, TypeError, KeyError):
         return False
 
 
 def _promises_are_kept(load: Load, volumes: dict[str, dict[str, object]]) -> None:
-    lost = load.created - load.deleting - set(volumes)
+    lost = load.created - load.doomed - set(volumes)
     assert not lost, f"accepted creates that are gone: {sorted(lost)[:5]}"
     stayed = {
         id for id in load.deleting & set(volumes) if volumes[id]["status"] != "error_deleting"

@@ -1,0 +1,145 @@
+"""A volume as the API shows it: which fields, from which microversion, to whom (api.md 2)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from projections.volumes import VolumeRow
+from services.api import microversions, rules
+from services.api.call import Call
+
+
+class Link(msgspec.Struct, frozen=True):
+    """Where something is found."""
+
+    rel: str
+    href: str
+
+
+class VolumeSummary(msgspec.Struct, frozen=True):
+    """A volume in the short list."""
+
+    id: str
+    name: str | None
+    links: list[Link]
+
+
+class VolumeDetail(
+    msgspec.Struct,
+    kw_only=True,
+    rename={
+        "host": "os-vol-host-attr:host",
+        "project": "os-vol-tenant-attr:tenant_id",
+        "migrating": "os-vol-mig-status-attr:migstat",
+        "name_id": "os-vol-mig-status-attr:name_id",
+    },
+):
+    """A volume. What has no microversion or role yet is left out, not null."""
+
+    id: str
+    name: str | None
+    description: str | None
+    status: str
+    size: int
+    availability_zone: str | None
+    created_at: str
+    updated_at: str | None
+    volume_type: str | None
+    user_id: str
+    metadata: dict[str, str]
+    links: list[Link]
+    snapshot_id: str | None = None
+    source_volid: str | None = None
+    consistencygroup_id: str | None = None
+    replication_status: str | None = None
+    bootable: str = "false"
+    encrypted: bool = False
+    multiattach: bool = False
+    attachments: list[dict[str, Any]] = []
+    group_id: str | UnsetType | None = UNSET
+    provider_id: str | UnsetType | None = UNSET
+    shared_targets: bool | UnsetType | None = UNSET
+    service_uuid: str | UnsetType | None = UNSET
+    cluster_name: str | UnsetType | None = UNSET
+    volume_type_id: str | UnsetType = UNSET
+    consumes_quota: bool | UnsetType = UNSET
+    migration_status: str | UnsetType | None = UNSET
+    host: str | UnsetType | None = UNSET
+    project: str | UnsetType = UNSET
+    migrating: str | UnsetType | None = UNSET
+    name_id: str | UnsetType | None = UNSET
+
+
+def time(value: datetime) -> str:
+    """As Cinder writes times: UTC, microseconds, no zone."""
+    return value.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def linker(call: Call, collection: str = "volumes") -> Callable[[str], list[Link]]:
+    """Makes the links of an item from its id."""
+    base, project = call.base, call.project_path
+    itself, bookmark = f"{base}/v3{project}/{collection}/", f"{base}{project}/{collection}/"
+    return lambda id: [Link("self", itself + id), Link("bookmark", bookmark + id)]
+
+
+async def details(
+    call: Call, rows: list[VolumeRow], *, extended: bool = True
+) -> list[VolumeDetail]:
+    """The volumes for this caller. `extended`: with os-… attributes, as in show and lists.
+
+    Rules about fields are asked once a request and owner, not for every row's every field.
+    """
+    names = await call.catalogue.names({row.volume_type_id for row in rows})
+    links = linker(call)
+    since = _by_microversion(call)
+    host = extended and call.allows(rules.FIELD_HOST)
+    migration = extended and call.allows(rules.FIELD_MIGRATION)
+    found = []
+    for row in rows:
+        id = str(row.id)
+        detail = VolumeDetail(
+            id=id,
+            name=row.name,
+            description=row.description,
+            status=row.status,
+            size=row.size_gib,
+            availability_zone=row.availability_zone,
+            created_at=time(row.created_at),
+            updated_at=None if row.updated_at is None else time(row.updated_at),
+            volume_type=names.get(row.volume_type_id),
+            user_id=row.user_id,
+            metadata=row.metadata,
+            links=links(id),
+            **since,
+        )
+        if call.has(microversions.TYPE_ID):
+            detail.volume_type_id = str(row.volume_type_id)
+        if call.is_admin and call.has(microversions.PROVIDER_ID):
+            detail.provider_id = row.provider_id
+        if host:
+            detail.host = row.host
+        if migration:
+            detail.migrating = detail.name_id = None
+        if extended and call.allows(rules.FIELD_PROJECT, (row.project_id, row.user_id)):
+            detail.project = row.project_id
+        found.append(detail)
+    return found
+
+
+def _by_microversion(call: Call) -> dict[str, Any]:
+    """The fields that are the same for every volume so far, where they are shown at all."""
+    fields: dict[str, Any] = {}
+    if call.is_admin:
+        fields["migration_status"] = None
+    if call.has(microversions.VOLUME_GROUP):
+        fields["group_id"] = None
+    if call.has(microversions.SHARED_TARGETS):
+        fields["shared_targets"], fields["service_uuid"] = True, None
+    if call.has(microversions.CLUSTER_NAME) and call.is_admin:
+        fields["cluster_name"] = None
+    if call.has(microversions.CONSUMES_QUOTA):
+        fields["consumes_quota"] = True
+    return fields

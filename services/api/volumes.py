@@ -1,0 +1,326 @@
+"""/volumes: create, list, summary, show, update, delete, and their encryption (api.md 2)."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.responses import Response
+
+from domain.errors import InvalidRequest, NotFound
+from projections import volumes
+from projections.volumes import VolumeRow
+from services.api import microversions, rules, volume_lookup, volume_query
+from services.api import volume_bodies as given
+from services.api.bodies import is_yes
+from services.api.call import Call
+from services.api.routing import Parameter, Route
+from services.api.volume_view import Link, VolumeDetail, VolumeSummary, details, linker
+from services.commands.volume import CreateVolume, DeleteVolume, DescribeVolume
+
+
+class OneVolume(msgspec.Struct):
+    """One volume."""
+
+    volume: VolumeDetail
+
+
+class VolumeList(msgspec.Struct, omit_defaults=True):
+    """A page of volumes."""
+
+    volumes: list[VolumeSummary]
+    volumes_links: list[Link] = []
+    count: int | None = None
+
+
+class VolumeDetails(msgspec.Struct, omit_defaults=True):
+    """A page of volumes with all that the caller may see of them."""
+
+    volumes: list[VolumeDetail]
+    volumes_links: list[Link] = []
+    count: int | None = None
+
+
+class Totals(msgspec.Struct):
+    """All volumes together. GiB."""
+
+    total_count: int
+    total_size: int
+    metadata: dict[str, list[str]] | UnsetType = UNSET
+
+
+class SummaryAnswer(msgspec.Struct):
+    """GET /volumes/summary."""
+
+    summary: Totals = msgspec.field(name="volume-summary")
+
+
+class Encryption(msgspec.Struct):
+    """How a volume is encrypted: not at all."""
+
+    encryption_key_id: str | None = None
+
+
+async def create(call: Call) -> Response:
+    """Accepts a raw volume; it is made afterwards."""
+    strict = ("volume",) if call.has(microversions.STRICT_BODIES) else ()
+    wish = (await call.body(given.CreateBody, strict=strict)).volume
+    settings = call.application.settings
+    volume_type = await call.catalogue.find(
+        wish.volume_type or settings.volume_types.default, private=call.is_admin
+    )
+    await _refuse_sources(call, wish)
+    call.check(rules.CREATE)
+    command = CreateVolume(
+        id=call.application.new_id(),
+        project_id=call.caller.project_id,
+        user_id=call.caller.user_id,
+        size_gib=wish.size,
+        name=_either(wish.name, wish.display_name),
+        description=_either(wish.description, wish.display_description),
+        metadata=wish.metadata or {},
+        volume_type_id=volume_type.id,
+        availability_zone=wish.availability_zone or settings.placement.default_zone,
+        known_zones=call.application.zones(),
+        at=call.moment(),
+    )
+    await call.application.execute(command)
+    row = await call.application.views.read(volumes.find, command.id)
+    return await _one(call, 202, row or _as_requested(command))
+
+
+async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
+    """Only raw volumes can be made: what else is named does not exist, or cannot be read yet."""
+    for kind, id, since in (
+        ("snapshot", wish.snapshot_id, 0),
+        ("backup", wish.backup_id, microversions.FROM_BACKUP),
+        ("group", wish.group_id, microversions.VOLUME_GROUP),
+        ("group", wish.consistencygroup_id, 0),
+    ):
+        if id is not None and call.has(since):
+            raise NotFound(kind=kind, id=str(id))
+    if wish.source_volid is not None:
+        await _refuse_source(call, wish.source_volid)
+    if wish.image_ref or wish.image_id:
+        raise InvalidRequest("Invalid image identifier or unable to access requested image.")
+    if is_yes(wish.multiattach):
+        raise InvalidRequest(
+            "multiattach parameter has been removed. The default behavior is to use multiattach"
+            " enabled volume types."
+        )
+
+
+async def _refuse_source(call: Call, id: UUID) -> None:
+    source = await call.application.views.read(volumes.find, id, call.visible_project)
+    if source is None:
+        raise NotFound(kind="volume", id=str(id))
+    raise InvalidRequest("Creating a volume from another volume is not supported by this version.")
+
+
+async def list_brief(call: Call) -> Response:
+    """Ids and names."""
+    rows, links, count = await volume_query.page(call)
+    link = linker(call)
+    brief = [VolumeSummary(str(row.id), row.name, link(str(row.id))) for row in rows]
+    return call.json(200, VolumeList(brief, links, count))
+
+
+async def list_detail(call: Call) -> Response:
+    """All that the caller may see."""
+    rows, links, count = await volume_query.page(call)
+    return call.json(200, VolumeDetails(await details(call, rows), links, count))
+
+
+async def summary(call: Call) -> Response:
+    """Totals of the caller's project, or of all for an administrator who asks for all_tenants."""
+    call.check(rules.GET_ALL)
+    totals = await call.application.views.read(volumes.summary, volume_query.of_whole(call))
+    shown = Totals(totals.count, totals.size_gib)
+    if call.has(microversions.SUMMARY_METADATA):
+        shown.metadata = totals.metadata
+    return call.json(200, SummaryAnswer(shown))
+
+
+async def show(call: Call) -> Response:
+    """One volume."""
+    row = await volume_lookup.named(call)
+    return call.json(200, OneVolume((await details(call, [row]))[0]))
+
+
+async def update(call: Call) -> Response:
+    """Changes name, description, metadata."""
+    strict = ("volume",) if call.has(microversions.STRICT_BODIES) else ()
+    wish = (await call.body(given.UpdateBody, strict=strict)).volume
+    name = wish.display_name if wish.name is UNSET else wish.name
+    description = wish.display_description if wish.description is UNSET else wish.description
+    metadata = {} if wish.metadata is None else wish.metadata
+    if call.has(microversions.STRICT_BODIES) and name is description is metadata is UNSET:
+        raise InvalidRequest("Invalid input for field/attribute volume. Nothing is to be changed.")
+    row = await volume_lookup.named(call)
+    call.check(rules.UPDATE, volume_lookup.owner(row))
+    await call.application.execute(
+        DescribeVolume(
+            id=row.id,
+            project_id=call.visible_project,
+            name=name,
+            description=description,
+            metadata=metadata,
+            at=call.moment(),
+        )
+    )
+    changed = await call.application.views.read(volumes.find, row.id, call.visible_project)
+    return await _one(call, 200, changed or row)
+
+
+async def delete(call: Call) -> Response:
+    """Wants it gone. `force` (3.23, administrators) whatever its status."""
+    cascade = call.flag("cascade")
+    force = call.has(microversions.FORCE_BY_QUERY) and call.flag("force")
+    row = await volume_lookup.named(call)
+    if force:
+        call.check(rules.FORCE_DELETE, volume_lookup.owner(row))
+    call.check(rules.DELETE, volume_lookup.owner(row))
+    await call.application.execute(
+        DeleteVolume(
+            id=row.id,
+            project_id=call.visible_project,
+            force=force,
+            cascade=cascade,
+            at=call.moment(),
+        )
+    )
+    return call.empty(202)
+
+
+async def encryption(call: Call) -> Response:
+    """No volume is encrypted yet."""
+    row = await volume_lookup.named(call)
+    call.check(rules.ENCRYPTION, volume_lookup.owner(row))
+    return call.json(200, Encryption())
+
+
+async def encryption_field(call: Call) -> Response:
+    """One of the fields, bare."""
+    row = await volume_lookup.named(call)
+    call.check(rules.ENCRYPTION, volume_lookup.owner(row))
+    field = call.part("field")
+    if field != "encryption_key_id":
+        raise NotFound(kind="volume_encryption_field", id=field[:255])
+    return call.json(200, None)
+
+
+async def _one(call: Call, status: int, row: VolumeRow) -> Response:
+    shown = await details(call, [row], extended=False)
+    return call.json(status, OneVolume(shown[0]))
+
+
+def _either(name: str | UnsetType | None, display_name: str | None) -> str | None:
+    return display_name if name is UNSET else name
+
+
+def _as_requested(command: CreateVolume) -> VolumeRow:
+    """What the read model will show, when it is late."""
+    return VolumeRow(
+        id=command.id,
+        project_id=command.project_id,
+        user_id=command.user_id,
+        name=command.name,
+        description=command.description,
+        size_gib=command.size_gib,
+        status="creating",
+        availability_zone=command.availability_zone,
+        volume_type_id=command.volume_type_id,
+        metadata=command.metadata,
+        host=None,
+        provider_id=None,
+        created_at=command.at.at,
+        updated_at=None,
+        launched_at=None,
+        version=1,
+        state="requested",
+    )
+
+
+_LIST: dict[str, Any] = {"query": volume_query.PARAMETERS, "refuses": (404,)}
+
+ROUTES = (
+    Route(
+        method="POST",
+        path="/volumes",
+        handler=create,
+        summary="Create a volume",
+        status=202,
+        body=given.CreateBody,
+        answer=OneVolume,
+        refuses=(404, 409, 503),
+    ),
+    Route(
+        method="GET",
+        path="/volumes",
+        handler=list_brief,
+        summary="List volumes",
+        answer=VolumeList,
+        **_LIST,
+    ),
+    Route(
+        method="GET",
+        path="/volumes/detail",
+        handler=list_detail,
+        summary="List volumes with details",
+        answer=VolumeDetails,
+        **_LIST,
+    ),
+    Route(
+        method="GET",
+        path="/volumes/summary",
+        handler=summary,
+        summary="Total number and size of volumes",
+        since=microversions.SUMMARY,
+        query=(volume_query.ALL_TENANTS,),
+        answer=SummaryAnswer,
+    ),
+    Route(
+        method="GET",
+        path="/volumes/{volume_id}",
+        handler=show,
+        summary="Show a volume",
+        answer=OneVolume,
+    ),
+    Route(
+        method="PUT",
+        path="/volumes/{volume_id}",
+        handler=update,
+        summary="Change name, description or metadata of a volume",
+        body=given.UpdateBody,
+        answer=OneVolume,
+        refuses=(409, 503),
+    ),
+    Route(
+        method="DELETE",
+        path="/volumes/{volume_id}",
+        handler=delete,
+        summary="Delete a volume",
+        status=202,
+        query=(
+            Parameter("cascade", "With its snapshots", bool),
+            Parameter(
+                "force", "Whatever its status (administrators)", bool, microversions.FORCE_BY_QUERY
+            ),
+        ),
+        refuses=(409, 503),
+    ),
+    Route(
+        method="GET",
+        path="/volumes/{volume_id}/encryption",
+        handler=encryption,
+        summary="Show how a volume is encrypted",
+        answer=Encryption,
+    ),
+    Route(
+        method="GET",
+        path="/volumes/{volume_id}/encryption/{field}",
+        handler=encryption_field,
+        summary="Show one field of how a volume is encrypted",
+        answer=None | str,
+    ),
+)

@@ -1,0 +1,165 @@
+"""Authorisation: every rule by persona, an operator's file, and what is remembered of answers."""
+
+from typing import Any
+
+import pytest
+
+from services.api import rules
+from services.api.identity import Caller
+from services.api.policy import REMEMBERED_S, Policy, PolicyFileError
+from tests.services.api.stage import OTHER, PROJECT, staged
+from tests.services.api.test_http import refused
+
+ADMIN = Caller("a", OTHER, ("admin",))
+MEMBER = Caller("m", PROJECT, ("member", "reader"))
+READER = Caller("r", PROJECT, ("reader",))
+BYSTANDER = Caller("b", PROJECT, ("auditor",))
+STRANGER = Caller("s", OTHER, ("member", "reader"))
+OWNED = (PROJECT, "owner")
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize("rule", rules.RULES)
+def test_each_rule_lets_its_persona_pass(rule):
+    """Any role in the project passes what is not for administrators (the older default)."""
+    policy = Policy(monotonic=Clock())
+    for everybody in range(2):  # the second time as remembered
+        assert policy.allows(rule, ADMIN, OWNED), everybody
+        own = rules.RULES[rule] != rules.ADMIN
+        for caller in (MEMBER, READER, BYSTANDER):
+            assert policy.allows(rule, caller, OWNED) is own
+        assert not policy.allows(rule, STRANGER, OWNED)
+
+
+def test_a_rule_without_a_name_is_for_nobody():
+    assert not Policy(monotonic=Clock()).allows("volume:fly", ADMIN)
+
+
+def test_a_file_overrides_any_rule(tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text(
+        '"volume:create": "role:creator"\n'
+        '"volume:delete": "user_id:%(user_id)s"\n'
+        '"volume:unheard_of": "!"\n'
+        '"context_is_admin": "role:root"\n'
+    )
+    policy = Policy(file=str(file), monotonic=Clock())
+    assert not policy.allows(rules.CREATE, ADMIN)
+    assert policy.allows(rules.CREATE, Caller("c", PROJECT, ("creator",)))
+    assert policy.allows(rules.DELETE, MEMBER, (PROJECT, "m"))
+    assert not policy.allows(rules.DELETE, MEMBER, OWNED)
+    assert policy.is_admin(Caller("x", PROJECT, ("root",)))
+    assert not policy.is_admin(ADMIN)
+    assert policy.allows(rules.FORCE_DELETE, Caller("x", PROJECT, ("root",)))
+
+
+def test_a_changed_file_is_in_force_soon(tmp_path):
+    clock, file = Clock(), tmp_path / "policy.yaml"
+    file.write_text('"volume:create": "!"\n')
+    policy = Policy(file=str(file), monotonic=clock)
+    assert not policy.allows(rules.CREATE, MEMBER)
+    file.write_text('"volume:create": "@"\n# longer, so that it differs\n')
+    import os
+
+    os.utime(file, (2e9, 2e9))
+    assert not policy.allows(rules.CREATE, MEMBER)
+    clock.now += REMEMBERED_S
+    assert policy.allows(rules.CREATE, MEMBER)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "{", '"a', "just words"])
+def test_a_file_that_makes_no_sense_is_refused_at_the_start(tmp_path, text):
+    file = tmp_path / "policy.yaml"
+    file.write_text(text)
+    with pytest.raises(PolicyFileError, match=r"policy\.yaml"):
+        Policy(file=str(file), monotonic=Clock())
+
+
+def test_a_file_that_is_missing_is_refused_at_the_start(tmp_path):
+    with pytest.raises(PolicyFileError):
+        Policy(file=str(tmp_path / "none.yaml"), monotonic=Clock())
+
+
+GUARDED: list[tuple[str, str, str, Any, int]] = [
+    (rules.CREATE, "POST", "/volumes", {"volume": {"size": 1}}, 403),
+    (rules.GET_ALL, "GET", "/volumes", None, 403),
+    (rules.GET_ALL, "GET", "/volumes/detail", None, 403),
+    (rules.GET_ALL, "GET", "/volumes/summary", None, 403),
+    (rules.GET, "GET", "/volumes/{id}", None, 404),
+    (rules.GET, "DELETE", "/volumes/{id}", None, 404),
+    (rules.UPDATE, "PUT", "/volumes/{id}", {"volume": {"name": "n"}}, 403),
+    (rules.DELETE, "DELETE", "/volumes/{id}", None, 403),
+    (rules.FORCE_DELETE, "DELETE", "/volumes/{id}?force=1", None, 403),
+    (rules.ACTION_FORCE_DELETE, "POST", "/volumes/{id}/action", {"os-force_delete": None}, 403),
+    (rules.ENCRYPTION, "GET", "/volumes/{id}/encryption", None, 403),
+    (rules.GET_METADATA, "GET", "/volumes/{id}/metadata", None, 403),
+    (rules.GET_METADATA, "GET", "/volumes/{id}/metadata/k", None, 403),
+    (rules.CREATE_METADATA, "POST", "/volumes/{id}/metadata", {"metadata": {}}, 403),
+    (rules.UPDATE_METADATA, "PUT", "/volumes/{id}/metadata", {"metadata": {}}, 403),
+    (rules.UPDATE_METADATA, "PUT", "/volumes/{id}/metadata/k", {"meta": {"k": "v"}}, 403),
+    (rules.DELETE_METADATA, "DELETE", "/volumes/{id}/metadata/k", None, 403),
+    (rules.TYPE_GET_ALL, "GET", "/types", None, 403),
+    (rules.TYPE_GET, "GET", "/types/default", None, 403),
+    (rules.QUOTAS_SHOW, "GET", f"/os-quota-sets/{PROJECT}", None, 403),
+    (rules.QUOTAS_UPDATE, "PUT", f"/os-quota-sets/{PROJECT}", {"quota_set": {}}, 403),
+    (rules.QUOTAS_DELETE, "DELETE", f"/os-quota-sets/{PROJECT}", None, 403),
+    (rules.SERVICES, "GET", "/os-services", None, 403),
+    (rules.POOLS, "GET", "/scheduler-stats/get_pools", None, 403),
+]
+
+
+@pytest.mark.parametrize(
+    ("rule", "method", "path", "body", "code"), GUARDED, ids=lambda value: str(value)[:40]
+)
+async def test_each_rule_guards_its_request(stage, tmp_path, rule, method, path, body, code):
+    volume = await stage.volume(metadata={"k": "v"})
+    file = tmp_path / "policy.yaml"
+    file.write_text(f'"{rule}": "!"\n')
+    before = await stage.recorded()
+    async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
+        answer = await denied.ask(method, path.format(id=volume["id"]), body)
+    message = refused(answer, code)
+    assert code == 404 or rule in message
+    assert await stage.recorded() == before
+
+
+FIELDS = [
+    (rules.FIELD_HOST, "/volumes/{id}", "volume", "os-vol-host-attr:host"),
+    (rules.FIELD_MIGRATION, "/volumes/{id}", "volume", "os-vol-mig-status-attr:name_id"),
+    (rules.FIELD_PROJECT, "/volumes/{id}", "volume", "os-vol-tenant-attr:tenant_id"),
+    (rules.FIELD_TYPE_SPECS, "/types/default", "volume_type", "extra_specs"),
+    (rules.FIELD_TYPE_QOS, "/types/default", "volume_type", "qos_specs_id"),
+    (rules.FIELD_TYPE_PUBLIC, "/types/default", "volume_type", "os-volume-type-access:is_public"),
+]
+
+
+@pytest.mark.parametrize(("rule", "path", "name", "field"), FIELDS)
+async def test_a_field_that_may_not_be_seen_is_left_out(stage, tmp_path, rule, path, name, field):
+    volume = await stage.volume()
+    file = tmp_path / "policy.yaml"
+    file.write_text(f'"{rule}": "!"\n')
+    async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
+        shown = (await denied.ask("GET", path.format(id=volume["id"]))).json()[name]
+    full = (await stage.ask("GET", path.format(id=volume["id"]))).json()[name]
+    assert field in full
+    assert field not in shown
+
+
+async def test_used_limits_are_left_out_where_they_may_not_be_seen(stage, tmp_path):
+    file = tmp_path / "policy.yaml"
+    file.write_text(f'"{rules.USED_LIMITS}": "!"\n')
+    async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
+        absolute = (await denied.ask("GET", "/limits")).json()["limits"]["absolute"]
+    assert all(name.startswith("max") for name in absolute)
+
+
+def test_every_rule_is_tested():
+    guarded = {rule for rule, *_ in GUARDED} | {rule for rule, *_ in FIELDS}
+    others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS}
+    assert guarded | others == set(rules.RULES)
