@@ -55,13 +55,16 @@ class Turn:
     """
 
     def __init__(self, engine: Engine) -> None:
-        path = engine.url.database if engine.dialect.name == "sqlite" else None
-        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
-        self._file = os.open(f"{path}-turn", flags, 0o600) if path else None
+        self._path = engine.url.database if engine.dialect.name == "sqlite" else None
+        self._file: int | None = None
 
     def __enter__(self) -> None:
-        if self._file is not None:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
+        if self._path is None:
+            return
+        if self._file is None:
+            flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
+            self._file = os.open(f"{self._path}-turn", flags, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:

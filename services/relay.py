@@ -26,7 +26,8 @@ class Relay:
 
     It keeps no state: where it is, the stream's last message tells. Should two believe to hold the
     lease at the same time, the bus refuses the one that is out of order, so that the stream stays
-    a copy of the log whatever happens to clocks and leases.
+    a copy of the log whatever happens to clocks and leases. `seen` is shown every event on its
+    way: what the relay has read, its neighbours in the process need not read again.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Relay:
         lease_s: float,
         batch: int,
         wakeup: Wakeup,
+        seen: Callable[[Recorded[Event]], None] = lambda recorded: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
@@ -48,6 +50,7 @@ class Relay:
         self._monotonic = monotonic
         self._lease_until = 0.0
         self._wakeup = wakeup
+        self._seen = seen
         self.position = 0
         """The last position known to be on the bus."""
         self.active = False
@@ -82,6 +85,8 @@ class Relay:
         if not events:
             await self._wakeup.wait(min(POLL_S, self._lease_s / 3))
             return
+        for recorded in events:
+            self._seen(recorded)
         await self._bus.publish([_message(recorded) for recorded in events], after=self.position)
         self.position = events[-1].position
         RELAYED.inc(len(events))

@@ -117,6 +117,7 @@ async def relay(node: Node) -> None:
         lease_s=node.settings.relay.lease_s,
         batch=node.settings.relay.batch,
         wakeup=node.wakes(),
+        seen=node.commands.aggregates.learn,
     )
     async with _reporting(node, "lapilli-relay", position=lambda: relaying.position):
         await relaying.run()
@@ -136,8 +137,11 @@ async def projector(node: Node) -> None:
         clock=composition.now,
         on_progress=progressed,
     )
-    async with _reporting(node, "lapilli-projector", position=lambda: runner.position):
-        await runner.run(node.wakes())
+    try:
+        async with _reporting(node, "lapilli-projector", position=lambda: runner.position):
+            await runner.run(node.wakes())
+    finally:
+        runner.close()
 
 
 async def processes(node: Node) -> None:

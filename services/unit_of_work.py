@@ -41,8 +41,10 @@ class Aggregates:
         return found.settled()
 
     def keep(self, aggregate: Aggregate) -> None:
-        """Remembers a state that is stored."""
-        self._known[aggregate.id] = aggregate.settled()
+        """Remembers a state that is stored, unless a newer one is known."""
+        known = self._known.get(aggregate.id)
+        if known is None or known.version < aggregate.version:
+            self._known[aggregate.id] = aggregate.settled()
         self._known.move_to_end(aggregate.id)
         if len(self._known) > self._capacity:
             self._known.popitem(last=False)

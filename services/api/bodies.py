@@ -6,6 +6,7 @@ are what /openapi.json shows.
 
 import json
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -97,8 +98,7 @@ def _refuse_unknown(raw: Any, name: str, kind: type) -> None:
     inner = raw.get(name) if isinstance(raw, dict) else None
     if not isinstance(inner, dict):
         return
-    struct = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == name)
-    known = {field.encode_name for field in msgspec.structs.fields(struct)}
+    known = _known(kind, name)
     unknown = sorted(key for key in inner if key not in known)
     if unknown:
         names = ", ".join(repr(key[:64]) for key in unknown[:8])
@@ -106,6 +106,13 @@ def _refuse_unknown(raw: Any, name: str, kind: type) -> None:
             f"Invalid input for field/attribute {name}. Additional properties are not allowed"
             f" ({names} unexpected)."
         )
+
+
+@cache
+def _known(kind: type, name: str) -> frozenset[str]:
+    """The fields that may be given inside field `name` of a body."""
+    struct = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == name)
+    return frozenset(field.encode_name for field in msgspec.structs.fields(struct))
 
 
 def _sentence(failure: str, raw: Any) -> str:

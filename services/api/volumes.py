@@ -102,11 +102,11 @@ async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
     if wish.source_volid is not None:
         await _refuse_source(call, wish.source_volid)
     if wish.image_ref or wish.image_id:
-        raise InvalidRequest("Invalid image identifier or unable to access requested image.")
+        raise InvalidRequest("Invalid input for field/attribute imageRef: there is no such image.")
     if is_yes(wish.multiattach):
         raise InvalidRequest(
-            "multiattach parameter has been removed. The default behavior is to use multiattach"
-            " enabled volume types."
+            "Invalid input for field/attribute multiattach: it is a property of volume types and"
+            " cannot be asked for by itself."
         )
 
 

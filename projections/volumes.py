@@ -1,0 +1,308 @@
+"""Volumes as they can be asked for: the table, how events change it, and the queries."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Uuid,
+    false,
+    func,
+    select,
+)
+
+from domain.aggregates import volume
+from domain.errors import InvalidRequest
+from domain.event import Event, Recorded
+from domain.lifecycle import STAYS
+from domain.machines.volume import VISIBLE_STATUS, VOLUME
+from projections.columns import Instant, Pairs, each_pair, holds, words
+from projections.filters import Bound, among, within
+from projections.paging import NEWEST_FIRST, Sort, page_of
+from projections.projection import Drop, Patch, Projection, Put, Tables
+
+
+def _table(name: str, metadata: MetaData) -> Table:
+    table = Table(
+        name,
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("project_id", words(), nullable=False),
+        Column("user_id", words(), nullable=False),
+        Column("name", words()),
+        Column("description", words()),
+        Column("size_gib", Integer, nullable=False),
+        Column("status", words(), nullable=False),
+        Column("availability_zone", words()),
+        Column("volume_type_id", Uuid, nullable=False),
+        Column("metadata", Pairs, nullable=False),
+        Column("host", words()),
+        Column("provider_id", words()),
+        Column("created_at", Instant, nullable=False),
+        Column("updated_at", Instant),
+        Column("launched_at", Instant),
+        Column("version", Integer, nullable=False),
+        Column("state", words(), nullable=False),
+    )
+    Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
+    Index(f"{name}_newest", table.c.created_at, table.c.id)
+    Index(f"{name}_by_status", table.c.status, table.c.created_at, table.c.id)
+    Index(f"{name}_by_name", table.c.name, table.c.project_id, table.c.created_at, table.c.id)
+    return table
+
+
+VOLUMES = Projection("volumes", version=1, build=_table)
+
+
+# How events change it
+
+
+def _targets() -> dict[str, str]:
+    """The one state that each event leads to, whatever it came from."""
+    targets: dict[str, str] = {}
+    for event, _, target in VOLUME.rows:
+        if targets.setdefault(event, target) != target:
+            raise ValueError(f"volume.{event} leads to several states")
+    return {event: target for event, target in targets.items() if target != STAYS}
+
+
+_LEADS_TO = _targets()
+
+
+@VOLUMES.projects(volume.Requested)
+def requested(recorded: Recorded[volume.Requested]) -> Put:
+    event, state = recorded.event, _LEADS_TO["requested"]
+    return Put(
+        recorded.aggregate_id,
+        {
+            "id": recorded.aggregate_id,
+            "project_id": event.project_id,
+            "user_id": event.user_id,
+            "name": event.name,
+            "description": event.description,
+            "size_gib": event.size_gib,
+            "status": VISIBLE_STATUS[state],
+            "availability_zone": event.availability_zone,
+            "volume_type_id": UUID(event.volume_type_id),
+            "metadata": event.metadata,
+            "host": None,
+            "provider_id": None,
+            "created_at": recorded.moment.at,
+            "updated_at": None,
+            "launched_at": None,
+            "version": recorded.version,
+            "state": state,
+        },
+    )
+
+
+@VOLUMES.projects(volume.Placed)
+def placed(recorded: Recorded[volume.Placed]) -> Patch:
+    event = recorded.event
+    return _changed(recorded, host=event.host, availability_zone=event.availability_zone)
+
+
+@VOLUMES.projects(volume.Provisioned)
+def provisioned(recorded: Recorded[volume.Provisioned]) -> Patch:
+    return _changed(
+        recorded, provider_id=recorded.event.provider_id, launched_at=recorded.moment.at
+    )
+
+
+@VOLUMES.projects(volume.Described)
+def described(recorded: Recorded[volume.Described]) -> Patch:
+    return _changed(recorded, name=recorded.event.name, description=recorded.event.description)
+
+
+@VOLUMES.projects(volume.MetadataChanged)
+def metadata_changed(recorded: Recorded[volume.MetadataChanged]) -> Patch:
+    return _changed(recorded, metadata=recorded.event.metadata)
+
+
+@VOLUMES.projects(volume.Deleted)
+def deleted(recorded: Recorded[volume.Deleted]) -> Drop:
+    return Drop(recorded.aggregate_id)
+
+
+@VOLUMES.projects_others("volume")
+def moved(recorded: Recorded[Event]) -> Patch:
+    """Of the other events of a volume only the state can be seen."""
+    return _changed(recorded)
+
+
+def _changed(recorded: Recorded[Any], **values: Any) -> Patch:
+    values["version"], values["updated_at"] = recorded.version, recorded.moment.at
+    state = _LEADS_TO.get(recorded.event.verb)
+    if state is not None:
+        values["state"], values["status"] = state, VISIBLE_STATUS[state]
+    return Patch(recorded.aggregate_id, values)
+
+
+# Queries. Each takes the connection and the tables that `Views.read` provides.
+
+
+class VolumeRow(msgspec.Struct, frozen=True):
+    """One volume. Times in UTC; `state` is the fine state of which `status` is the visible side."""
+
+    id: UUID
+    project_id: str
+    user_id: str
+    name: str | None
+    description: str | None
+    size_gib: int
+    status: str
+    availability_zone: str | None
+    volume_type_id: UUID
+    metadata: dict[str, str]
+    host: str | None
+    provider_id: str | None
+    created_at: datetime
+    updated_at: datetime | None
+    launched_at: datetime | None
+    version: int
+    state: str
+
+
+class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which volumes, in which order, and which part of them. Conditions all have to hold.
+
+    Keys of `equals`, `contains` and `sort` are Cinder's (`size`, `display_name`…) or the columns'.
+    """
+
+    project_id: str | None = None
+    """None: of all projects."""
+    equals: Mapping[str, Sequence[Any]] = {}
+    """Any one of the values; None among them stands for unset."""
+    contains: Mapping[str, str] = {}
+    """A substring, in any case (`name~=…`)."""
+    metadata: Mapping[str, str] = {}
+    times: Sequence[Bound] = ()
+    sort: Sort = NEWEST_FIRST
+    """`id` always decides last, in the direction of the key before it."""
+    marker: UUID | None = None
+    """The page begins after this volume."""
+    limit: int | None = None
+    offset: int = 0
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """How many volumes, of how many GiB, and every metadata value by its key."""
+
+    count: int
+    size_gib: int
+    metadata: dict[str, list[str]]
+
+
+_KEYS: Mapping[str, str | None] = {
+    **{name: name for name in VolumeRow.__struct_fields__ if name != "metadata"},
+    "size": "size_gib",
+    "display_name": "name",
+    "display_description": "description",
+    # the same for every volume, so far
+    "bootable": None,
+    "consumes_quota": None,
+    "group_id": None,
+    "migration_status": None,
+    "multiattach": None,
+}
+_ALWAYS: Mapping[str, Any] = {
+    "bootable": False,
+    "consumes_quota": True,
+    "group_id": None,
+    "migration_status": None,
+    "multiattach": False,
+}
+
+
+def find(
+    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
+) -> VolumeRow | None:
+    """The volume, if it exists and is of the project (None: of any)."""
+    table = tables[VOLUMES.name]
+    statement = _of_project(table, project_id, select(table).where(table.c.id == id))
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else VolumeRow(*row)
+
+
+def page(connection: Connection, tables: Tables, query: VolumeQuery) -> list[VolumeRow]:
+    """The volumes asked for. Raises InvalidRequest for keys that do not exist, NotFound if the
+    marker cannot be seen."""
+    table = tables[VOLUMES.name]
+    rows = page_of(
+        connection,
+        table,
+        _matching(connection, table, query, select(table)),
+        query,
+        allowed=_KEYS,
+        seen=_of_project(table, query.project_id, select(table)),
+        kind="volume",
+    )
+    return list(starmap(VolumeRow, rows))
+
+
+def count(connection: Connection, tables: Tables, query: VolumeQuery) -> int:
+    """How many volumes match, on all pages together. Raises InvalidRequest as `page`."""
+    table = tables[VOLUMES.name]
+    statement = _matching(connection, table, query, select(func.count()).select_from(table))
+    number: int = connection.execute(statement).scalar_one()
+    return number
+
+
+def summary(connection: Connection, tables: Tables, query: VolumeQuery) -> Summary:
+    """Totals of all that match. Raises InvalidRequest as `page`."""
+    table = tables[VOLUMES.name]
+    totals = select(func.count(), func.coalesce(func.sum(table.c.size_gib), 0))
+    number, size_gib = connection.execute(
+        _matching(connection, table, query, totals.select_from(table))
+    ).one()
+    pair = each_pair(connection, table.c["metadata"])
+    pairs = select(pair.c.key, pair.c.value).distinct().order_by(pair.c.key, pair.c.value)
+    values: dict[str, list[str]] = {}
+    for key, value in connection.execute(
+        _matching(connection, table, query, pairs.select_from(table, pair))
+    ):
+        values.setdefault(key, []).append(value)
+    return Summary(number, size_gib, values)
+
+
+def _matching(
+    connection: Connection, table: Table, query: VolumeQuery, statement: Select[Any]
+) -> Select[Any]:
+    conditions: list[ColumnElement[bool]] = []
+    for key, values in query.equals.items():
+        column = _column(table, key)
+        if column is not None:
+            conditions.append(among(column, values))
+        elif _ALWAYS[key] not in values:
+            conditions.append(false())
+    for key, part in query.contains.items():
+        column = _column(table, key)
+        if column is None or column.type.python_type is not str:
+            raise InvalidRequest(f"Invalid filter: {key}~.")
+        conditions.append(column.icontains(part, autoescape=True))
+    conditions.extend(within(table, bound) for bound in query.times)
+    if query.metadata:
+        conditions.append(holds(connection, table.c["metadata"], query.metadata))
+    return _of_project(table, query.project_id, statement.where(*conditions))
+
+
+def _of_project(table: Table, project_id: str | None, statement: Select[Any]) -> Select[Any]:
+    return statement if project_id is None else statement.where(table.c.project_id == project_id)
+
+
+def _column(table: Table, key: str) -> Column[Any] | None:
+    if key not in _KEYS:
+        raise InvalidRequest(f"Invalid filter: {key}.")
+    name = _KEYS[key]
+    return None if name is None else table.c[name]

@@ -1,0 +1,130 @@
+"""Volumes: given events, then rows."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+
+from domain.event import event_types
+from domain.machines.volume import VISIBLE_STATUS, VOLUME
+from projections.projection import fold
+from projections.volumes import _LEADS_TO, VOLUMES
+from tests.projections.histories import (
+    CHOSEN,
+    NONE_FITS,
+    START,
+    TYPE_ID,
+    a_volume,
+    an_available_volume,
+    at,
+    log_of,
+    volumes_lived,
+)
+
+
+def row_of(volume):
+    return fold(VOLUMES, log_of(volume)).get(volume.id)
+
+
+def test_a_requested_volume_is_a_whole_row():
+    volume = a_volume("v", description="d", size_gib=3, metadata={"a": "b"})
+    assert row_of(volume) == {
+        "id": volume.id,
+        "project_id": "project",
+        "user_id": "user",
+        "name": "v",
+        "description": "d",
+        "size_gib": 3,
+        "status": "creating",
+        "availability_zone": None,
+        "volume_type_id": TYPE_ID,
+        "metadata": {"a": "b"},
+        "host": None,
+        "provider_id": None,
+        "created_at": START,
+        "updated_at": None,
+        "launched_at": None,
+        "version": 1,
+        "state": "requested",
+    }
+
+
+def placed(volume):
+    volume.place(CHOSEN, at(1))
+
+
+def placed_nowhere(volume):
+    volume.place(NONE_FITS, at(1))
+
+
+def provisioned(volume):
+    placed(volume)
+    volume.provisioned(volume.start_provisioning("worker", at(2)), "p-1", at(3))
+
+
+def described(volume):
+    volume.describe("new", "words", at(1))
+
+
+def tagged(volume):
+    volume.change_metadata({"k": "v"}, at(1))
+
+
+def being_deleted(volume):
+    provisioned(volume)
+    volume.request_deletion(at(4))
+
+
+def not_deletable(volume):
+    being_deleted(volume)
+    volume.deletion_failed(volume.start_deletion("worker", at(5)), "broken", at(6))
+
+
+def after(seconds):
+    return START + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("happens", "expected"),
+    [
+        (placed, {"status": "creating", "state": "placed", "host": "node@fast#pool"}),
+        (placed, {"availability_zone": "nova", "version": 2, "updated_at": after(1)}),
+        (placed_nowhere, {"status": "error", "host": None}),
+        (provisioned, {"status": "available", "provider_id": "p-1", "launched_at": after(3)}),
+        (described, {"name": "new", "description": "words", "state": "requested", "version": 2}),
+        (tagged, {"metadata": {"k": "v"}, "updated_at": after(1), "status": "creating"}),
+        (being_deleted, {"status": "deleting", "state": "deleting", "launched_at": after(3)}),
+        (not_deletable, {"status": "error_deleting", "updated_at": after(6), "version": 7}),
+    ],
+)
+def test_events_change_the_row(happens, expected):
+    volume = a_volume()
+    happens(volume)
+    row = row_of(volume)
+    assert row is not None
+    assert {key: row[key] for key in expected} == expected
+
+
+def test_a_deleted_volume_has_no_row():
+    volume = an_available_volume()
+    volume.request_deletion(at(4))
+    volume.start_deletion("worker", at(5))
+    volume.deleted(at(6))
+    assert row_of(volume) is None
+
+
+def test_every_event_of_the_lifecycle_leads_to_a_visible_status():
+    verbs = {cls.verb for cls in event_types().values() if cls.kind == "volume"}
+    assert verbs >= set(VOLUME.events)
+    assert set(_LEADS_TO.values()) <= set(VISIBLE_STATUS)
+
+
+@given(volumes_lived())
+def test_rows_tell_what_the_aggregates_tell(lived):
+    volumes, log = lived
+    rows = fold(VOLUMES, log)
+    assert set(rows) == {volume.id for volume in volumes if volume.state != "deleted"}
+    for volume in volumes:
+        for key in ("state", "version", "name", "description", "metadata", "host", "size_gib"):
+            if volume.id in rows:
+                assert rows[volume.id][key] == getattr(volume, key), key
