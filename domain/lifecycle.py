@@ -26,6 +26,7 @@ class Lifecycle:
         self.name = name
         self.rows = tuple(rows)
         self.final = frozenset(final)
+        _check(name, self.rows, self.final)
         self.machine = Machine(
             model=None,
             states=list(_states(rows)),
@@ -63,6 +64,19 @@ class Lifecycle:
             for event, sources, _ in self.rows
             for source in sources
         ]
+
+
+def _check(name: str, rows: Sequence[Row], final: Iterable[str]) -> None:
+    """Raises ValueError where the table says two things at once, or goes on after the end."""
+    pairs = [(event, source) for event, sources, _ in rows for source in sources]
+    for event, source in pairs:
+        if pairs.count((event, source)) > 1:
+            raise ValueError(f"{name}: {event} in {source} is declared twice")
+        if source in final:
+            raise ValueError(f"{name}: {event} leaves {source}, which is final")
+    for state in final:
+        if state not in _states(rows):
+            raise ValueError(f"{name}: no event leads to {state}, which is final")
 
 
 def _states(rows: Sequence[Row]) -> dict[str, None]:

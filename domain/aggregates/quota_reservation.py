@@ -120,8 +120,9 @@ class QuotaReservation(Aggregate):
 
         A reservation still open rolls back; a committed one stays as it is and is countered by a
         release, whose id follows from this one's, so that nothing is ever given back twice.
+        Raises NotAllowed if it took nothing, or gave it back already.
         """
-        if self.state == "reserved":
+        if self.state != "committed":
             self.record(self._settled_as(RolledBack), at)
             return self
         release = QuotaReservation(id=uuid5(self.id, "release"))

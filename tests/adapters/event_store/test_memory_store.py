@@ -1,0 +1,13 @@
+"""The event store in memory keeps the contract."""
+
+import pytest
+
+from adapters.event_store.memory import MemoryEventStore
+from tests.adapters.event_store.contract import LIMITS, EventStoreContract, Open
+
+
+class TestMemoryEventStore(EventStoreContract):
+    @pytest.fixture
+    def open_store(self) -> Open:
+        only = MemoryEventStore(default_limits=LIMITS)
+        return lambda: only

@@ -1,0 +1,113 @@
+"""What each golden file must be read as, by topic. For an older version: the event after upcasting.
+
+Every field has a value that differs from its default, so that a file shows all of them.
+"""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from domain.aggregates import quota_limits, quota_reservation, volume, volume_type
+from domain.errors import Over
+from domain.event import Actor, Event, Moment, Recorded
+from domain.placement import Decision, Verdict
+
+AGGREGATE_ID = UUID("7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01")
+TYPE_ID = "c6a0a5d2-5f0e-4f63-b1de-0d6c3b6f2e11"
+RESERVATION_ID = "f3b52f4e-6a0e-5a4e-8c86-3b3f5f6f7d21"
+PROJECT_ID = "5b1d2c0f9a3e4d6b8c7a1e2f3d4c5b6a"
+HOST = "storage1@gold#pool1"
+
+MOMENT = Moment(
+    at=datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    request_id="req-0c3f2a8e-9b1d-4a77-8f5e-6d7c8b9a0e31",
+    actor=Actor("9f8e7d6c5b4a39281706f5e4d3c2b1a0", PROJECT_ID),
+    cause="7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01:6",
+)
+
+AMOUNTS = {"volumes": 1, "gigabytes": 20, f"volumes_{TYPE_ID}": 1, f"gigabytes_{TYPE_ID}": 20}
+
+REFUSED = Verdict(
+    pool="storage2@silver#pool1",
+    zone="nova",
+    refused_by="CapacityFilter",
+    reason="20 GiB asked, 12.5 GiB left",
+)
+CHOSEN = Verdict(pool=HOST, zone="nova", weight=480.25)
+
+EXAMPLES: dict[str, Event] = {
+    "volume.requested.v1": volume.Requested(
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        size_gib=20,
+        name="database",
+        description="primary, Zürich",
+        metadata={"purpose": "database"},
+        volume_type_id=TYPE_ID,
+        availability_zone="nova",
+        reservation_id=RESERVATION_ID,
+    ),
+    "volume.placed.v1": volume.Placed(
+        host=HOST,
+        availability_zone="nova",
+        project_id=PROJECT_ID,
+        size_gib=20,
+        decision=Decision(candidates=[REFUSED, CHOSEN], chosen=CHOSEN),
+    ),
+    "volume.placement_failed.v1": volume.PlacementFailed(
+        reason="No backend can take it.",
+        decision=Decision(candidates=[REFUSED], reason="No backend can take it."),
+    ),
+    "volume.provisioning_started.v1": volume.ProvisioningStarted(
+        host=HOST, worker="storage1:4711", attempt=2
+    ),
+    "volume.provisioned.v1": volume.Provisioned(host=HOST, attempt=2, provider_id="lun-17"),
+    "volume.provisioning_failed.v1": volume.ProvisioningFailed(
+        host=HOST, attempt=2, reason="the array is offline"
+    ),
+    "volume.deletion_requested.v1": volume.DeletionRequested(host=HOST, forced=True),
+    "volume.cancellation_requested.v1": volume.CancellationRequested(host=HOST, forced=True),
+    "volume.creation_cancelled.v1": volume.CreationCancelled(host=HOST, attempt=2),
+    "volume.deletion_started.v1": volume.DeletionStarted(
+        host=HOST, worker="storage1:4711", attempt=3
+    ),
+    "volume.deleted.v1": volume.Deleted(host=HOST, project_id=PROJECT_ID, size_gib=20),
+    "volume.deletion_failed.v1": volume.DeletionFailed(
+        host=HOST, attempt=3, reason="the array is offline"
+    ),
+    "volume.found_busy.v1": volume.FoundBusy(host=HOST, attempt=3, reason="it is exported"),
+    "volume.described.v1": volume.Described(name="archive", description="2029"),
+    "volume.metadata_changed.v1": volume.MetadataChanged(metadata={"purpose": "archive"}),
+    "quota_reservation.reserved.v1": quota_reservation.Reserved(
+        project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS, largest_gib=20
+    ),
+    "quota_reservation.committed.v1": quota_reservation.Committed(
+        project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS
+    ),
+    "quota_reservation.rolled_back.v1": quota_reservation.RolledBack(
+        project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS
+    ),
+    "quota_reservation.released.v1": quota_reservation.Released(
+        project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS
+    ),
+    "quota_reservation.refused.v1": quota_reservation.Refused(
+        project_id=PROJECT_ID,
+        subject=str(AGGREGATE_ID),
+        amounts=AMOUNTS,
+        overs=[Over(resource="gigabytes", requested=20, limit=1000, consumed=990)],
+    ),
+    "quota_limits.changed.v1": quota_limits.Changed(
+        project_id=PROJECT_ID, limits={"volumes": 50, "gigabytes": -1}, changed=["gigabytes"]
+    ),
+    "quota_limits.reset.v1": quota_limits.Reset(project_id=PROJECT_ID),
+    "volume_type.created.v1": volume_type.Created(
+        name="gold",
+        description="fast and replicated",
+        is_public=True,
+        extra_specs={"volume_backend_name": "gold"},
+    ),
+}
+
+
+def recorded(topic: str) -> Recorded[Event]:
+    """The example as it stands in a log."""
+    return Recorded(aggregate_id=AGGREGATE_ID, version=7, event=EXAMPLES[topic], moment=MOMENT)

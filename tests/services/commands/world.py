@@ -1,0 +1,258 @@
+"""A small world of commands on a store in memory, and what must hold in it at any moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+from uuid import UUID, uuid5
+
+from adapters.event_store.memory import MemoryEventStore
+from domain.aggregates import AGGREGATES
+from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.volume import Volume
+from domain.event import Event, Recorded
+from domain.lifecycle import NEW
+from domain.placement import Pool
+from domain.quota import Ledger, settle
+from services.commands import HANDLERS
+from services.commands.volume import (
+    CreateVolume,
+    DeleteVolume,
+    FinishDeletion,
+    FinishProvisioning,
+    PlaceVolume,
+    StartDeletion,
+    StartProvisioning,
+)
+from services.commands.volume_type import EnsureDefaultVolumeType
+from services.unit_of_work import Commands
+from tests.support.builders import PROJECT, USER, ZONE, a_moment, a_pool, an_id, bare
+
+LIMITS = {"volumes": 10, "gigabytes": 100}
+
+ON_NO_BACKEND: Sequence[Pool] = ()
+
+
+class ReluctantStore(MemoryEventStore):
+    """Lets others go first before it answers, as often as `patience` says."""
+
+    def __init__(self, patience: Iterator[int]) -> None:
+        super().__init__(default_limits=LIMITS)
+        self._patience = patience
+
+    async def append(self, events: Sequence[Recorded[Event]]) -> int:
+        await self._let_others_go_first()
+        return await super().append(events)
+
+    async def events(
+        self, aggregate_id: UUID, *, after: int = 0, limit: int | None = None
+    ) -> list[Recorded[Event]]:
+        await self._let_others_go_first()
+        return await super().events(aggregate_id, after=after, limit=limit)
+
+    async def _let_others_go_first(self) -> None:
+        for _ in range(next(self._patience, 0)):
+            await asyncio.sleep(0)
+
+
+class World:
+    """Runs commands as one process does, with what it has cached."""
+
+    def __init__(self, store: MemoryEventStore | None = None) -> None:
+        self.store = MemoryEventStore(default_limits=LIMITS) if store is None else store
+        self.commands = Commands(self.store)
+        self.type_id = UUID(int=0)
+
+    async def run(self, command: Any) -> Any:
+        """The command's answer."""
+        return (await self.commands.run(HANDLERS[type(command)], command)).value
+
+    def another_process(self) -> "World":
+        """The same store, but nothing cached."""
+        other = World(self.store)
+        other.type_id = self.type_id
+        return other
+
+    # given
+
+    async def has_a_type(self) -> "World":
+        self.type_id = await self.run(EnsureDefaultVolumeType(name="default", at=a_moment()))
+        return self
+
+    def creation(self, number: int = 1, **changes: Any) -> CreateVolume:
+        """A request for a volume that nothing is wrong with, but for the changes."""
+        wanted: dict[str, Any] = {
+            "id": an_id(number),
+            "project_id": PROJECT,
+            "user_id": USER,
+            "size_gib": 2,
+            "name": f"volume {number}",
+            "description": None,
+            "metadata": {},
+            "volume_type_id": self.type_id,
+            "availability_zone": None,
+            "known_zones": frozenset({ZONE}),
+            "at": a_moment(),
+        }
+        return CreateVolume(**{**wanted, **changes})
+
+    async def has_a_volume(self, *, in_state: str, number: int = 1, **changes: Any) -> "World":
+        """One that came there by commands alone."""
+        await self.run(self.creation(number, **changes))
+        for step in PATHS[in_state]:
+            await self.run(await step(self, an_id(number)))
+        return self
+
+    # then
+
+    async def volume(self, number: int = 1) -> Volume:
+        history = await self.store.events(an_id(number))
+        return Volume.from_history(an_id(number), history)
+
+    async def reservation(self, number: int = 1) -> QuotaReservation:
+        id = uuid5(an_id(number), "reservation")
+        return QuotaReservation.from_history(id, await self.store.events(id))
+
+    async def verbs(self) -> list[str]:
+        """The names of all events, in order, without those about types."""
+        log = await self.store.log(0, 1_000_000)
+        return [r.event.type_name for r in log if r.event.kind != "volume_type"]
+
+    async def news(self, command: Any) -> list[str]:
+        """The events that the command leads to."""
+        before = len(await self.verbs())
+        await self.run(command)
+        return (await self.verbs())[before:]
+
+    async def usage(self, project_id: str = PROJECT) -> dict[str, tuple[int, int]]:
+        """What is used of each resource, and what is reserved; per-type resources left out."""
+        usage = await self.store.usage(project_id)
+        return {r: (u.in_use, u.reserved) for r, u in usage.items() if "_" not in r}
+
+    async def assert_sound(self) -> None:
+        """Lives are legal, the ledger is the sum over the log, every reservation is accounted for.
+
+        A reservation is open exactly as long as nobody knows yet whether its volume comes to be.
+        """
+        log = await self.store.log(0, 1_000_000)
+        states: dict[UUID, str] = {}
+        for recorded in log:
+            lifecycle = AGGREGATES[recorded.event.kind].lifecycle
+            state = states.get(recorded.aggregate_id, NEW)
+            states[recorded.aggregate_id] = lifecycle.after(
+                recorded.event.verb, state, aggregate_id=recorded.aggregate_id
+            )
+        _, usage, _ = await self.store.ledger()
+        assert usage == settle(Ledger(defaults=LIMITS), bare(log)).usage
+        assert all(used.in_use >= 0 and used.reserved >= 0 for used in usage.values())
+        for id in {r.aggregate_id for r in log if r.event.kind == "volume"}:
+            reservation = uuid5(id, "reservation")
+            released = states.get(uuid5(reservation, "release"), "")
+            paid = states[reservation] + (" and released" if released else "")
+            assert paid in PAID[states[id]], (states[id], paid)
+
+
+Step = Callable[[World, UUID], Awaitable[Any]]
+
+
+async def _attempt(world: World, id: UUID) -> int:
+    return Volume.from_history(id, await world.store.events(id)).attempt
+
+
+async def place(world: World, id: UUID) -> PlaceVolume:
+    return PlaceVolume(id=id, pools=[a_pool()], at=a_moment())
+
+
+async def place_nowhere(world: World, id: UUID) -> PlaceVolume:
+    return PlaceVolume(id=id, pools=list(ON_NO_BACKEND), at=a_moment())
+
+
+async def start(world: World, id: UUID) -> StartProvisioning:
+    return StartProvisioning(id=id, worker="worker-1", at=a_moment())
+
+
+async def made(world: World, id: UUID) -> FinishProvisioning:
+    attempt = await _attempt(world, id)
+    return FinishProvisioning(id=id, attempt=attempt, provider_id="p", at=a_moment())
+
+
+async def not_made(world: World, id: UUID) -> FinishProvisioning:
+    attempt = await _attempt(world, id)
+    return FinishProvisioning(id=id, attempt=attempt, failure="no space", at=a_moment())
+
+
+async def delete(world: World, id: UUID) -> DeleteVolume:
+    return DeleteVolume(id=id, project_id=PROJECT, at=a_moment())
+
+
+async def force(world: World, id: UUID) -> DeleteVolume:
+    return DeleteVolume(id=id, project_id=PROJECT, force=True, at=a_moment())
+
+
+async def remove(world: World, id: UUID) -> StartDeletion:
+    return StartDeletion(id=id, worker="worker-1", at=a_moment())
+
+
+async def gone(world: World, id: UUID) -> FinishDeletion:
+    return FinishDeletion(id=id, attempt=await _attempt(world, id), at=a_moment())
+
+
+async def busy(world: World, id: UUID) -> FinishDeletion:
+    attempt = await _attempt(world, id)
+    return FinishDeletion(id=id, attempt=attempt, failure="in use", busy=True, at=a_moment())
+
+
+async def not_gone(world: World, id: UUID) -> FinishDeletion:
+    attempt = await _attempt(world, id)
+    return FinishDeletion(id=id, attempt=attempt, failure="backend says no", at=a_moment())
+
+
+STEPS: dict[str, Step] = {
+    "place": place,
+    "place nowhere": place_nowhere,
+    "start": start,
+    "made": made,
+    "not made": not_made,
+    "delete": delete,
+    "force": force,
+    "remove": remove,
+    "gone": gone,
+    "busy": busy,
+    "not gone": not_gone,
+}
+"""All that can be done with a volume that was asked for."""
+
+PATHS: dict[str, Sequence[Step]] = {
+    "requested": [],
+    "placed": [place],
+    "provisioning": [place, start],
+    "available": [place, start, made],
+    "error": [place, start, not_made],
+    "error, on no backend": [place_nowhere],
+    "cancelling": [place, start, force],
+    "deleting": [place, start, made, delete],
+    "deleting, never made": [place, start, force, made],
+    "removing": [place, start, made, delete, remove],
+    "removing, never made": [place, start, force, made, remove],
+    "error_deleting": [place, start, made, delete, remove, not_gone],
+    "deleted": [place, start, made, delete, remove, gone],
+    "deleted, on no backend": [delete],
+}
+"""How commands lead a volume into each of its states."""
+
+_OPEN = {"reserved"}
+_KEPT = {"committed"}
+_FREE = {"rolled_back", "committed and released"}
+
+PAID: dict[str, set[str]] = {
+    "requested": _OPEN,
+    "placed": _OPEN,
+    "provisioning": _OPEN,
+    "available": _KEPT,
+    "error": _KEPT,
+    "cancelling": _OPEN,
+    "deleting": _OPEN | _KEPT,
+    "removing": _OPEN | _KEPT,
+    "error_deleting": _KEPT,
+    "deleted": _FREE,
+}
+"""What may have become of the reservation of a volume in each state."""
