@@ -15,7 +15,7 @@ PY   := $(BIN)/python
 PIP  := $(PY) -m pip --disable-pip-version-check --no-input
 
 # Tests share the processors; make test JOBS=0 runs them in one process (for a debugger).
-JOBS ?= auto
+JOBS ?= logical
 
 # Python code that exists (a checkout may lack a folder)
 CODE := $(wildcard domain adapters projections services tests benchmarks)

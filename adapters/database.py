@@ -12,6 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from domain.errors import Unavailable
 
+PART = "database"
+"""What is unavailable, when it is."""
+
 SQLITE_BUSY_S = 30
 """How long a SQLite writer waits for another process's transaction."""
 
@@ -34,6 +37,7 @@ def engine(url: str, *, durable: bool = True, pool_size: int = 5) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
+        pool_pre_ping=True,  # a restart of the server costs nobody a request
         connect_args={"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5},
     )
 
@@ -77,9 +81,9 @@ class Turn:
             self._file = None
 
 
-def unavailable(part: str, error: DBAPIError) -> Unavailable:
+def unavailable(error: DBAPIError) -> Unavailable:
     """The database's own words, as an error of ours."""
-    return Unavailable(part=part, reason=str(error.orig).strip().splitlines()[0])
+    return Unavailable(part=PART, reason=str(error.orig).strip().splitlines()[0])
 
 
 def _sqlite(url: str, *, durable: bool, pool_size: int) -> Engine:

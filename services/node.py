@@ -99,7 +99,7 @@ def _create_tables(store: SqlEventStore, views: Engine) -> None:
         store.create_tables()
         create_tables(views)
     except DBAPIError as error:
-        raise database.unavailable("database", error) from error
+        raise database.unavailable(error) from error
 
 
 async def _connect_signals(node: Node, stack: AsyncExitStack) -> None:

@@ -107,6 +107,13 @@ class EventRecorder(SQLAlchemyApplicationRecorder):
         values = {"id": id, "after": after, "limit": ALL if limit is None else limit}
         return self._notifications(connection, self._statements.stream, values)
 
+    def beginnings(
+        self, connection: Connection, ids: Sequence[UUID], *, limit: int
+    ) -> list[Notification]:
+        """The first events of several aggregates."""
+        values = {"ids": ids, "limit": limit}
+        return self._notifications(connection, self._statements.beginnings, values)
+
     def after(self, connection: Connection, position: int, limit: int) -> list[Notification]:
         """The log above a position."""
         values = {"position": position, "limit": limit}
@@ -138,6 +145,12 @@ class _Statements:
         self.last = select(func.max(at.id))
         self.after = (
             select(events).where(at.id > bindparam("position")).order_by(at.id).limit(limit)
+        )
+        self.beginnings = (
+            select(events)
+            .where(at.originator_id.in_(bindparam("ids", expanding=True)))
+            .where(at.originator_version <= limit)
+            .order_by(at.originator_id, at.originator_version)
         )
         self.stream = (
             select(events)

@@ -5,7 +5,7 @@ import sys
 import click
 
 from domain.errors import LapilliError
-from services.cli import running
+from services.cli import docs, events, machine, parked, running, verify
 from services.settings import SettingsError
 
 
@@ -26,5 +26,6 @@ def main() -> None:
     """Block storage on an event log, behind Cinder's API."""
 
 
-for command in running.COMMANDS:
-    main.add_command(command)
+for part in (running, events, verify, parked, machine, docs):
+    for command in part.COMMANDS:
+        main.add_command(command)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.event_store.sql import MAX_GROUP, SqlEventStore
+from adapters.event_store.sql import SqlEventStore
+from adapters.event_store.writer import MAX_GROUP
 from domain.errors import Unavailable
 from tests.adapters.event_store.contract import (
     Batch,

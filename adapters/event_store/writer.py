@@ -1,0 +1,229 @@
+"""Group commit: one thread that writes the commands that gather while it writes."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import msgspec
+from eventsourcing.persistence import StoredEvent
+from sqlalchemy import Engine
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.orm import Session, sessionmaker
+
+from adapters import database
+from adapters.event_store import tables
+from adapters.event_store.recorder import EventRecorder
+from domain.errors import Conflict, LapilliError, Unavailable
+from domain.event import Event, Recorded
+from domain.quota import Ledger
+
+MAX_GROUP = 256
+"""How many commands share a transaction at most; bounds how long it holds the log."""
+
+
+class _Append(msgspec.Struct, eq=False):
+    """A command's events on their way into the log, and whoever waits for their position."""
+
+    events: Sequence[Recorded[Event]]
+    stored: Sequence[StoredEvent]
+    loop: asyncio.AbstractEventLoop
+    waiter: asyncio.Future[int]
+    position: int = 0
+    error: Exception | None = None
+
+    def settle(self) -> None:
+        if self.waiter.done():  # the waiter was cancelled; what was stored stays stored
+            return
+        if self.error is not None:
+            self.waiter.set_exception(self.error)
+        else:
+            self.waiter.set_result(self.position)
+
+
+class GroupWriter:
+    """While it commits one group of commands the next one gathers.
+
+    So concurrent commands share transactions, at no cost to a lonely one. Thinking is done before:
+    the transaction only asks the ledger, inserts and commits.
+    """
+
+    def __init__(
+        self, engine: Engine, recorder: EventRecorder, *, default_limits: Mapping[str, int]
+    ) -> None:
+        self._engine = engine
+        self._sessions = sessionmaker(bind=database.for_writing(engine))
+        self._recorder = recorder
+        self._default_limits = default_limits
+        self._turn = database.Turn(engine)
+        self._closing = False
+        self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
+        self.told: list[Callable[[int], None]] = []
+        """Called in the event loop with the last position of every commit."""
+        self._thread = threading.Thread(target=self._write_groups, name="store-write", daemon=True)
+        self._thread.start()
+
+    async def append(self, events: Sequence[Recorded[Event]], stored: Sequence[StoredEvent]) -> int:
+        """The position of the last, once all are stored. Raises as `EventStore.append`."""
+        loop = asyncio.get_running_loop()
+        append = _Append(events=events, stored=stored, loop=loop, waiter=loop.create_future())
+        if self._closing:
+            raise Unavailable(part=database.PART, reason="the store is closed")
+        self._queue.put(append)
+        return await append.waiter
+
+    async def close(self) -> None:
+        """Refuses what comes from now on, and writes what was accepted."""
+        self._closing = True
+        self._queue.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._turn.close()
+
+    def _write_groups(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            closing = False
+            while len(group) < MAX_GROUP and not closing:
+                try:
+                    another = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if another is None:
+                    closing = True
+                else:
+                    group.append(another)
+            self._write(group)
+            self._settle(group)
+            if closing:
+                return
+
+    def _write(self, group: Sequence[_Append]) -> None:
+        """Stores a group; a member that conflicts or is refused fails alone."""
+        remaining = list(group)
+        while remaining:
+            try:
+                self._transact(remaining)
+                return
+            except IntegrityError as error:
+                # who was refused beside a conflicting neighbour is judged anew without it
+                unharmed = self._without_conflicting(remaining)
+                if len(unharmed) == len(remaining):
+                    self._fail(remaining, error)
+                    return
+                remaining = unharmed
+            except Exception as error:
+                if isinstance(error, DBAPIError) and not isinstance(error, DataError):
+                    self._fail(remaining, database.unavailable(error))
+                elif len(remaining) == 1:
+                    self._fail(remaining, error)  # a fault of ours must reach those who wait
+                else:  # and only those: each on its own
+                    for append in remaining:
+                        self._write([append])
+                return
+
+    def _transact(self, group: Sequence[_Append]) -> None:
+        projects = {p for append in group for p in _projects(append.events)}
+        with self._turn, self._sessions.begin() as session:
+            self._recorder.lock(session)
+            connection = session.connection()
+            ledger = (
+                tables.load(connection, projects, self._default_limits)
+                if projects
+                else Ledger(defaults=self._default_limits)
+            )
+            admitted = _admitted(group, ledger)
+            self._insert(session, admitted)
+            tables.save(connection, ledger)
+
+    def _insert(self, session: Session, admitted: Sequence[_Append]) -> None:
+        stored = [event for append in admitted for event in append.stored]
+        if not stored:
+            return
+        positions = self._recorder.insert_events(stored, session=session)
+        assert positions is not None
+        end = 0
+        for append in admitted:
+            end += len(append.events)
+            append.position = positions[end - 1]
+
+    def _without_conflicting(self, group: Sequence[_Append]) -> list[_Append]:
+        """Finds out whose versions the unique index refused, and returns the others."""
+        ids = list({recorded.aggregate_id for append in group for recorded in append.events})
+        try:
+            with self._engine.connect() as connection:
+                heads = self._recorder.heads(connection, ids)
+        except DBAPIError as error:
+            self._fail(group, database.unavailable(error))
+            return []
+        others = []
+        for append in group:
+            stale = (r for r in append.events if r.version <= heads.get(r.aggregate_id, 0))
+            first = next(stale, None)
+            if first is None:
+                others.append(append)
+            else:
+                append.error = _conflict(first)
+        return others
+
+    def _fail(self, group: Sequence[_Append], error: Exception) -> None:
+        for append in group:
+            if append.error is None:
+                append.error = error
+
+    def _settle(self, group: Sequence[_Append]) -> None:
+        by_loop: dict[asyncio.AbstractEventLoop, list[_Append]] = {}
+        for append in group:
+            by_loop.setdefault(append.loop, []).append(append)
+        for loop, appends in by_loop.items():
+            with suppress(RuntimeError):  # that loop is closed: nobody waits there any more
+                loop.call_soon_threadsafe(self._tell, appends)
+
+    def _tell(self, appends: Sequence[_Append]) -> None:
+        for append in appends:
+            append.settle()
+        newest = max((append.position for append in appends if append.error is None), default=0)
+        if newest:
+            for told in self.told:
+                told(newest)
+
+
+def _projects(events: Sequence[Recorded[Event]]) -> set[str]:
+    """The projects whose ledger these events may ask or change."""
+    return {
+        recorded.event.project_id  # type: ignore[attr-defined]
+        for recorded in events
+        if recorded.event.kind in ("quota_reservation", "quota_limits")
+    }
+
+
+def _admitted(group: Sequence[_Append], ledger: Ledger) -> list[_Append]:
+    """Those that neither the ledger nor an earlier member of the group stands against."""
+    heads: dict[UUID, int] = {}
+    admitted = []
+    for append in group:
+        append.error = None
+        try:
+            _follow(append.events, heads)
+            ledger.admit([recorded.event for recorded in append.events])
+        except LapilliError as refusal:
+            append.error = refusal
+            continue
+        heads.update({recorded.aggregate_id: recorded.version for recorded in append.events})
+        admitted.append(append)
+    return admitted
+
+
+def _follow(events: Sequence[Recorded[Event]], heads: Mapping[UUID, int]) -> None:
+    """Raises Conflict unless each event follows what the group holds of its aggregate."""
+    ahead = dict(heads)
+    for recorded in events:
+        head = ahead.get(recorded.aggregate_id)
+        if head is not None and recorded.version != head + 1:
+            raise _conflict(recorded)
+        ahead[recorded.aggregate_id] = recorded.version
+
+
+def _conflict(recorded: Recorded[Event]) -> Conflict:
+    return Conflict(kind=recorded.event.kind, id=str(recorded.aggregate_id))

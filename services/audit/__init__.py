@@ -1,0 +1,1 @@
+"""Asking the log what happened, and proving that everything else agrees with it. Prints nothing."""

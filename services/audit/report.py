@@ -1,0 +1,67 @@
+"""What an audit found."""
+
+from datetime import datetime
+
+import msgspec
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that contradicts the log, or that the log itself gets wrong."""
+
+    kind: str
+    """What is wrong, from a fixed set: see `KINDS`."""
+    id: str
+    """Whose it is: an aggregate, an event (`aggregate:version`), a row, an object, a project."""
+    detail: str
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """Something worth knowing that contradicts nothing."""
+
+    kind: str
+    id: str
+    detail: str
+
+
+KINDS = {
+    "log.undecodable": "an event that this code cannot read",
+    "log.position": "positions that do not follow each other",
+    "log.version": "versions of an aggregate that do not follow each other",
+    "log.transition": "an event that its aggregate's lifecycle does not allow there",
+    "log.cause": "an event said to follow from one that was not there before it",
+    "snapshot.differs": "a stored snapshot that is not what its events lead to",
+    "quota.held": "reservations that hold something else than what exists",
+    "quota.open": "a reservation still open although what it pays for is at rest",
+    "quota.usage": "a ledger row that is not what the log adds up to",
+    "quota.limits": "stored limits that are not those of the log",
+    "projection.missing": "a row that a read model should have",
+    "projection.extra": "a row that a read model should not have",
+    "projection.differs": "a row of a read model that is not what the log leads to",
+    "projection.stopped": "a read model that does not follow the log",
+    "object.missing": "a usable volume that its backend does not have",
+    "object.orphan": "an object on a backend that no volume accounts for",
+    "rest.not": "something not at rest, where everything was to be",
+}
+"""Every kind of finding, and what it means."""
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The outcome of one audit."""
+
+    at: datetime
+    position: int
+    """Where the log ended when the audit was made."""
+    events: int
+    aggregates: dict[str, int]
+    """How many there are of each kind."""
+    compared: dict[str, int]
+    """How much was held against the log, by what it is."""
+    findings: list[Finding]
+    notes: list[Note]
+    unchecked: list[Note]
+    """What was to be checked and could not be."""
+
+    @property
+    def exit_code(self) -> int:
+        """0: all is well; 1: there are findings; 2: none, but something could not be checked."""
+        return 1 if self.findings else 2 if self.unchecked else 0

@@ -1,0 +1,193 @@
+"""The catalogue of events: meaning, fields, subject and an example of each."""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from domain.aggregates import AGGREGATES
+from domain.event import Event, event_types
+from services.docs.pages import Page, code, table
+
+_HEADING = """\
+# Events
+
+Every fact that Lapilli records, in the words of those who run storage. Names and versions are
+stable: a changed event is a new version, and older ones are read for ever.
+"""
+
+_ENVELOPE = """\
+## Envelope
+
+Subscribers receive events from the JetStream stream as [CloudEvents](https://cloudevents.io), on
+the subject `lapilli.<aggregate>.<event>.<backend or _>.<aggregate id>`. `data` holds the fields
+listed here; fields that have their default are left out. The attributes around it:"""
+
+_ATTRIBUTES = (
+    ("id", "position in the log, from 1, without gaps; also the message's de-duplication id"),
+    ("type", "type name, `volume.placed`"),
+    ("schemaversion", "version of the type"),
+    ("subject", "id of the aggregate"),
+    ("aggregateversion", "version of the aggregate after this event, from 1"),
+    ("time", "when it was decided (UTC)"),
+    ("requestid", "the API request at the beginning of the chain"),
+    ("userid, projectid", "on whose behalf; `system:…` where a part of Lapilli acts"),
+    ("causationid", "`<aggregate id>:<version>` of the event that this one follows from"),
+)
+
+MEANINGS: Mapping[str, str] = {
+    "amounts": "by resource: GiB or numbers, per volume type too (`gigabytes_<type id>`)",
+    "attempt": "number of the attempt, by which its outcome is told; counts up for each volume",
+    "availability_zone": "availability zone",
+    "candidates": "every pool that was considered",
+    "changed": "names of the limits that this event changed",
+    "chosen": "the pool that was chosen, if any",
+    "consumed": "in use and reserved before the request",
+    "decision": "which pools were considered, and why the others were refused",
+    "description": "description given by the user",
+    "extra_specs": "what backends have to offer for volumes of this type",
+    "forced": "whether the user insisted",
+    "host": "`host@backend#pool`",
+    "is_public": "whether every project may use it",
+    "largest_gib": "size of the largest volume asked for, in GiB",
+    "limit": "what is allowed",
+    "limits": "all own limits of the project, by resource; -1 is unlimited",
+    "metadata": "all metadata from then on",
+    "name": "name given by the user",
+    "overs": "every resource that the request was over by",
+    "pool": "`host@backend#pool`",
+    "project_id": "the project that it belongs to",
+    "provider_id": "the backend's own identifier, where it has one",
+    "reason": "why, for a person",
+    "refused_by": "the filter that refused it",
+    "requested": "what was asked for",
+    "reservation_id": "the quota reservation that pays for it",
+    "resource": "what is limited: `volumes`, `gigabytes`…",
+    "size_gib": "size in GiB",
+    "subject": "id of the thing that is paid for",
+    "user_id": "the user who asked",
+    "volume_type_id": "its volume type",
+    "weight": "its weight among those that fit",
+    "worker": "the process that claimed the work",
+    "zone": "availability zone",
+}
+"""Meanings of fields that say no more where they are declared."""
+
+
+def page(examples: Path) -> Page:
+    """The catalogue. `examples` has a stored event per version, as `<type>.v<version>.json`."""
+    lines = [_ENVELOPE, ""]
+    lines += table(("attribute", "meaning"), ((code(name), text) for name, text in _ATTRIBUTES))
+    parts: dict[str, type[msgspec.Struct]] = {}
+    for kind in AGGREGATES:
+        lines += ["", f"## {kind}", ""]
+        own = [cls for cls in event_types().values() if cls.kind == kind]
+        lines += [f"- [`{cls.type_name}`](#{_anchor(cls.type_name)}) {_doc(cls)}" for cls in own]
+        for cls in own:
+            lines += _event(cls, examples)
+            parts.update(_parts_of(cls))
+    lines += ["", "## Parts", ""]
+    for name, part in sorted(parts.items()):
+        lines += [f"### {name}", "", _doc(part), "", *_fields(part), ""]
+    return Page("events.md", "\n".join(lines), _HEADING)
+
+
+def _event(cls: type[Event], examples: Path) -> Iterator[str]:
+    yield from ("", f"### {cls.type_name}", "", _doc(cls), "")
+    backend = "<backend or _>" if "host" in cls.__struct_fields__ else "_"
+    yield f"Version {cls.schema_version}, on `lapilli.{cls.type_name}.{backend}.<{cls.kind} id>`."
+    yield ""
+    if cls.__struct_fields__:
+        yield from _fields(cls)
+    example = _example(examples / f"{cls.topic}.json")
+    if example:
+        yield from ("", "```json", *example.splitlines(), "```")
+
+
+def _fields(cls: type[msgspec.Struct]) -> Iterator[str]:
+    said, hints = _said(cls), get_type_hints(cls, include_extras=True)
+    yield from table(
+        ("field", "type", "meaning"),
+        (
+            (code(f.encode_name), code(type_words(hints[f.name])), said.get(f.name, ""))
+            for f in msgspec.structs.fields(cls)
+        ),
+    )
+
+
+def type_words(hint: Any) -> str:
+    """A type as it is written."""
+    if get_origin(hint) is Annotated:
+        return type_words(get_args(hint)[0])
+    if hint is type(None):
+        return "None"
+    if isinstance(hint, type) and not get_args(hint):
+        return hint.__name__
+    arguments = [type_words(argument) for argument in get_args(hint)]
+    origin = get_origin(hint)
+    if isinstance(origin, type) and origin.__module__ == "builtins":
+        return f"{origin.__name__}[{', '.join(arguments)}]"
+    return " | ".join(arguments) if arguments else str(hint)
+
+
+def _said(cls: type[msgspec.Struct]) -> dict[str, str]:
+    """The meaning of each field: from where it is declared, else by its name."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
+    assert isinstance(tree, ast.ClassDef)
+    own = {
+        before.target.id: after.value.value
+        for before, after in zip(tree.body, tree.body[1:], strict=False)
+        if isinstance(before, ast.AnnAssign)
+        and isinstance(before.target, ast.Name)
+        and isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and isinstance(after.value.value, str)
+    }
+    return {name: own.get(name) or MEANINGS.get(name, "") for name in cls.__struct_fields__}
+
+
+def _parts_of(cls: type[msgspec.Struct]) -> dict[str, type[msgspec.Struct]]:
+    """The structs within the fields of a struct, by name."""
+    found: dict[str, type[msgspec.Struct]] = {}
+    waiting: list[Any] = list(get_type_hints(cls).values())
+    while waiting:
+        hint = waiting.pop()
+        if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+            if hint.__name__ not in found:
+                found[hint.__name__] = hint
+                waiting += get_type_hints(hint).values()
+        else:
+            waiting += get_args(hint)
+    return found
+
+
+def _example(path: Path) -> str:
+    """The data of a stored event; empty if there is none."""
+    try:
+        stored = msgspec.json.decode(path.read_bytes())
+    except FileNotFoundError:
+        return ""
+    return msgspec.json.format(msgspec.json.encode(stored["data"]), indent=2).decode()
+
+
+def _doc(cls: type) -> str:
+    return " ".join((inspect.getdoc(cls) or "").split())
+
+
+def _anchor(heading: str) -> str:
+    return heading.replace(".", "")
+
+
+def undescribed() -> Sequence[str]:
+    """The fields that nothing says the meaning of, as `type.field`."""
+    return [
+        f"{cls.type_name}.{name}"
+        for cls in event_types().values()
+        if cls.kind in AGGREGATES
+        for name, meaning in _said(cls).items()
+        if not meaning
+    ]
