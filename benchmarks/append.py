@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import uvloop
 from sqlalchemy import insert
 
 from adapters import database
@@ -118,8 +119,8 @@ def run(runs: int) -> None:
                         urls = [database.sqlite_url(Path(directory) / f"{n}{s}.db") for s in "ab"]
                     else:
                         urls = [server.create_database() for _ in "ab"]
-                    ours = asyncio.run(through_store(urls[0]))
-                    ratios.append(ours / asyncio.run(plain(urls[1])))
+                    ours = uvloop.run(through_store(urls[0]))
+                    ratios.append(ours / uvloop.run(plain(urls[1])))
                     speeds.append(ours)
                 rows.append(_row(name, speeds, ratios))
     finally:

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 import time
 
+from benchmarks.deployments import ENV
 from benchmarks.lists import fill
 from benchmarks.report import median, table
 from projections import PROJECTIONS
@@ -39,7 +40,7 @@ def run(runs: int) -> None:
     try:
         for name in ("SQLite", "PostgreSQL"):
             with tempfile.TemporaryDirectory() as directory, server.database() as url:
-                environ = {"LAPILLI_DATA_DIR": directory}
+                environ = {**ENV, "LAPILLI_DATA_DIR": directory}
                 if name == "PostgreSQL":
                     environ["LAPILLI_DATABASE_URL"] = url
                 settings = load(environ=environ)

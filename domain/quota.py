@@ -23,6 +23,9 @@ UNLIMITED = -1
 MAX_USAGE = 2**31 - 1
 """What Cinder can count per resource; also its largest size."""
 
+KINDS = ("quota_reservation", "quota_limits")
+"""The aggregates whose events concern the ledger."""
+
 Amounts = Mapping[str, int]
 
 
@@ -169,6 +172,8 @@ class Ledger:
         usage: dict[tuple[str, str], Usage] = {}
         limits: dict[str, Amounts] = {}
         for event in events:
+            if event.kind not in KINDS:
+                continue
             check(event, usage=self._used_after(usage), limit=self.limit)
             for entry in entries(event):
                 key = entry.project_id, entry.resource

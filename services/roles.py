@@ -25,6 +25,7 @@ from services.processes.deletion import Deletion
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.runtime import ProcessManager, Worker, Workload
+from services.processes.sweep import keep_swept
 from services.relay import Relay
 from services.reports import Report, keep_reporting
 
@@ -176,7 +177,10 @@ async def backend(node: Node, name: str) -> None:
     try:
         await _until_usable(node, driver, look)
         interval_s = settings.report_interval_s
-        async with _beside(keep_reporting(node.reports, look, interval_s=interval_s)):
+        async with (
+            _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
+            _beside(keep_swept(node.commands, driver, backend=host)),
+        ):
             await _work(node, Provisioning(**shared), Deletion(**shared))
     finally:
         await driver.close()
@@ -263,7 +267,9 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 async def _ensure_default_type(node: Node) -> None:
-    """The first start makes the type that volumes get when none is named."""
+    """The first start makes the type that volumes get when none is named, and shows it."""
     at = Moment(at=composition.now(), request_id=f"req-{uuid4()}", actor=Actor("system:start", ""))
     command = EnsureDefaultVolumeType(name=node.settings.volume_types.default, at=at)
-    await node.commands.run(HANDLERS[type(command)], command)
+    made = await node.commands.run(HANDLERS[type(command)], command)
+    with contextlib.suppress(Unavailable):  # no projector yet: it will be seen when there is one
+        await node.views.wait_for(made.position, node.settings.api.read_your_writes_s)

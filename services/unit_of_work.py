@@ -62,14 +62,15 @@ class Aggregates:
     async def read(self, cls: type[A], id: UUID) -> A:
         """The aggregate as the store has it now; without events if there is none."""
         aggregate = cast(A, self.known(id) or cls(id=id))
-        batch = await self.store.events(id, after=aggregate.version, limit=SNAPSHOT_EVERY)
+        batch = await self._next_events(aggregate)
         if len(batch) == SNAPSHOT_EVERY and not aggregate.exists:
             aggregate = await self._from_snapshot(cls, id)
-            batch = await self.store.events(id, after=aggregate.version, limit=SNAPSHOT_EVERY)
+            batch = await self._next_events(aggregate)
         while batch:
             for recorded in batch:
                 aggregate.replay(recorded)
-            batch = await self.store.events(id, after=aggregate.version, limit=SNAPSHOT_EVERY)
+            more = len(batch) == SNAPSHOT_EVERY
+            batch = await self._next_events(aggregate) if more else []
         if aggregate.exists:
             self.keep(aggregate)
         return aggregate
@@ -85,6 +86,9 @@ class Aggregates:
             with suppress(Unavailable):  # what is stored is stored; a later write saves one
                 await self._snapshot_if_long(aggregate)
         return position
+
+    async def _next_events(self, aggregate: Aggregate) -> list[Recorded[Event]]:
+        return await self.store.events(aggregate.id, after=aggregate.version, limit=SNAPSHOT_EVERY)
 
     async def _snapshot_if_long(self, aggregate: Aggregate) -> None:
         before = aggregate.version - len(aggregate.pending)

@@ -18,7 +18,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Session
 
 from domain import codec
 from domain.event import Event, Recorded
@@ -64,31 +63,29 @@ class EventRecorder(SQLAlchemyApplicationRecorder):
         table: Table = self.events_record_cls.__table__
         return table
 
-    def lock(self, session: Session) -> None:
+    def lock(self, connection: Connection) -> None:
         """Makes this the only writing transaction, so that positions follow commits.
 
         SQLite's transactions are exclusive from their beginning (BEGIN IMMEDIATE).
         """
-        if session.get_bind().dialect.name == "postgresql":
-            session.execute(text(f"LOCK TABLE {self.events_table_name} IN EXCLUSIVE MODE"))
+        if connection.dialect.name == "postgresql":
+            connection.execute(self._statements.lock)
 
-    def _insert_stored_events(
-        self, session: Session, stored_events: Sequence[StoredEvent], **kwargs: Any
-    ) -> Sequence[int]:
-        connection = session.connection()
-        first = self.last_position(connection) + 1
+    def insert(
+        self, connection: Connection, stored_events: Sequence[StoredEvent], *, after: int
+    ) -> None:
+        """Stores these as the events that follow position `after`, the last there is."""
         rows = [
             {
-                "id": first + offset,
+                "id": position,
                 "originator_id": stored.originator_id,
                 "originator_version": stored.originator_version,
                 "topic": stored.topic,
                 "state": stored.state,
             }
-            for offset, stored in enumerate(stored_events)
+            for position, stored in enumerate(stored_events, after + 1)
         ]
-        connection.execute(insert(self.table), rows)
-        return range(first, first + len(rows))
+        connection.execute(self._statements.insert, rows)
 
     def heads(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, int]:
         """The version each of these aggregates is at; those without events are absent."""
@@ -142,6 +139,8 @@ class _Statements:
     def __init__(self, events: Table) -> None:
         at = events.c
         limit = bindparam("limit", type_=Integer)
+        self.lock = text(f"LOCK TABLE {events.name} IN EXCLUSIVE MODE")
+        self.insert = insert(events)
         self.last = select(func.max(at.id))
         self.after = (
             select(events).where(at.id > bindparam("position")).order_by(at.id).limit(limit)

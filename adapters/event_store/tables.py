@@ -1,9 +1,23 @@
 """The quota ledger's tables, which live beside the log and in its transactions."""
 
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    Connection,
+    CursorResult,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    select,
+    text,
+)
 
 from domain.quota import Amounts, Ledger, Usage
 
@@ -26,61 +40,92 @@ limits_table = Table(
     Column("limit", BigInteger, nullable=False),
 )
 
+_IN_PROJECTS: BindParameter[str] = bindparam("projects", expanding=True)
+_ALL_USAGE, _ALL_LIMITS = select(usage_table), select(limits_table)
+_SOME_USAGE = _ALL_USAGE.where(usage_table.c.project_id.in_(_IN_PROJECTS))
+_SOME_LIMITS = _ALL_LIMITS.where(limits_table.c.project_id.in_(_IN_PROJECTS))
+
+
+_UPSERT = text(
+    # as text, since SQLAlchemy compiles ON CONFLICT anew each time; both databases read it alike
+    "INSERT INTO quota_usage (project_id, resource, in_use, reserved)"
+    " VALUES (:project_id, :resource, :in_use, :reserved)"
+    " ON CONFLICT (project_id, resource)"
+    " DO UPDATE SET in_use = excluded.in_use, reserved = excluded.reserved"
+)
+
 
 def load_usage(
     connection: Connection, projects: Collection[str] | None = None
 ) -> dict[tuple[str, str], Usage]:
     """Usage by project and resource, of some projects or all."""
-    query = select(usage_table)
-    if projects is not None:
-        query = query.where(usage_table.c.project_id.in_(projects))
-    return {(p, r): Usage(used, reserved) for p, r, used, reserved in connection.execute(query)}
+    rows = _of(connection, projects, _ALL_USAGE, _SOME_USAGE)
+    return {(p, r): Usage(used, reserved) for p, r, used, reserved in rows}
 
 
 def load_limits(
     connection: Connection, projects: Collection[str] | None = None
 ) -> dict[str, dict[str, int]]:
     """Own limits by project, of some projects or all."""
-    query = select(limits_table)
-    if projects is not None:
-        query = query.where(limits_table.c.project_id.in_(projects))
     found: dict[str, dict[str, int]] = {}
-    for project_id, resource, limit in connection.execute(query):
+    rows = _of(connection, projects, _ALL_LIMITS, _SOME_LIMITS)
+    for project_id, resource, limit in rows:
         found.setdefault(project_id, {})[resource] = limit
     return found
 
 
-def load(connection: Connection, projects: Collection[str], defaults: Amounts) -> Ledger:
-    """The ledger of some projects."""
-    return Ledger(
-        defaults=defaults,
-        usage=load_usage(connection, projects),
-        limits=load_limits(connection, projects),
-    )
+class KnownLedger(Ledger):
+    """The ledger as of a log position, as far as it was needed so far.
 
+    It is exact for as long as the log ends there: whatever changes the ledger is in the log.
+    """
 
-def save(connection: Connection, ledger: Ledger) -> None:
-    """Writes what changed since `load`."""
-    rows = [
-        {"project_id": p, "resource": r, "in_use": used.in_use, "reserved": used.reserved}
-        for p, r in sorted(ledger.touched)
-        for used in [ledger.usage[p, r]]
-    ]
-    if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        insert = dialect.insert(usage_table)
-        connection.execute(
-            insert.on_conflict_do_update(
-                index_elements=["project_id", "resource"],
-                set_={"in_use": insert.excluded.in_use, "reserved": insert.excluded.reserved},
-            ),
-            rows,
-        )
-    for project_id in sorted(ledger.relimited):
+    def __init__(self, defaults: Amounts, *, position: int) -> None:
+        super().__init__(defaults=defaults)
+        self.position = position
+        self._projects: set[str] = set()
+
+    def load(self, connection: Connection, projects: Collection[str]) -> None:
+        """Makes sure that these projects are known."""
+        missing = set(projects) - self._projects
+        if missing:
+            self.usage.update(load_usage(connection, missing))
+            self.limits.update(load_limits(connection, missing))
+            self._projects |= missing
+
+    def save(self, connection: Connection) -> None:
+        """Writes what changed since the last time."""
+        if self.touched:
+            self._save_usage(connection)
+        for project_id in sorted(self.relimited):
+            self._save_limits(connection, project_id)
+        self.touched.clear()
+        self.relimited.clear()
+
+    def _save_usage(self, connection: Connection) -> None:
+        rows = [
+            {"project_id": p, "resource": r, "in_use": used.in_use, "reserved": used.reserved}
+            for p, r in sorted(self.touched)
+            for used in [self.usage[p, r]]
+        ]
+        connection.execute(_UPSERT, rows)
+
+    def _save_limits(self, connection: Connection, project_id: str) -> None:
         connection.execute(delete(limits_table).where(limits_table.c.project_id == project_id))
-        own = ledger.limits[project_id]
+        own = self.limits[project_id]
         if own:
             connection.execute(
                 limits_table.insert(),
                 [{"project_id": project_id, "resource": r, "limit": n} for r, n in own.items()],
             )
+
+
+def _of(
+    connection: Connection,
+    projects: Collection[str] | None,
+    all_rows: Select[Any],
+    some_rows: Select[Any],
+) -> CursorResult[Any]:
+    if projects is None:
+        return connection.execute(all_rows)
+    return connection.execute(some_rows, {"projects": list(projects)})

@@ -9,13 +9,13 @@ from uuid import UUID
 
 import msgspec
 from eventsourcing.persistence import StoredEvent
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
-from sqlalchemy.orm import Session, sessionmaker
 
 from adapters import database
-from adapters.event_store import tables
 from adapters.event_store.recorder import EventRecorder
+from adapters.event_store.tables import KnownLedger
+from domain import quota
 from domain.errors import Conflict, LapilliError, Unavailable
 from domain.event import Event, Recorded
 from domain.quota import Ledger
@@ -53,11 +53,11 @@ class GroupWriter:
     def __init__(
         self, engine: Engine, recorder: EventRecorder, *, default_limits: Mapping[str, int]
     ) -> None:
-        self._engine = engine
-        self._sessions = sessionmaker(bind=database.for_writing(engine))
+        self._engine = database.for_writing(engine)
         self._recorder = recorder
         self._default_limits = default_limits
         self._turn = database.Turn(engine)
+        self._ledger: KnownLedger | None = None
         self._closing = False
         self._queue: queue.SimpleQueue[_Append | None] = queue.SimpleQueue()
         self.told: list[Callable[[int], None]] = []
@@ -125,28 +125,29 @@ class GroupWriter:
 
     def _transact(self, group: Sequence[_Append]) -> None:
         projects = {p for append in group for p in _projects(append.events)}
-        with self._turn, self._sessions.begin() as session:
-            self._recorder.lock(session)
-            connection = session.connection()
-            ledger = (
-                tables.load(connection, projects, self._default_limits)
-                if projects
-                else Ledger(defaults=self._default_limits)
-            )
+        ledger = self._ledger
+        self._ledger = None  # what fails half-way leaves nothing behind
+        with self._turn, self._engine.begin() as connection:
+            self._recorder.lock(connection)
+            last = self._recorder.last_position(connection)
+            if ledger is None or ledger.position != last:
+                ledger = KnownLedger(self._default_limits, position=last)
+            ledger.load(connection, projects)
             admitted = _admitted(group, ledger)
-            self._insert(session, admitted)
-            tables.save(connection, ledger)
+            ledger.position = self._insert(connection, admitted, after=last)
+            ledger.save(connection)
+        self._ledger = ledger
 
-    def _insert(self, session: Session, admitted: Sequence[_Append]) -> None:
+    def _insert(self, connection: Connection, admitted: Sequence[_Append], *, after: int) -> int:
+        """Stores the events as the next ones of the log; the position of the last."""
         stored = [event for append in admitted for event in append.stored]
-        if not stored:
-            return
-        positions = self._recorder.insert_events(stored, session=session)
-        assert positions is not None
-        end = 0
+        if stored:
+            self._recorder.insert(connection, stored, after=after)
+        position = after
         for append in admitted:
-            end += len(append.events)
-            append.position = positions[end - 1]
+            position += len(append.events)
+            append.position = position
+        return position
 
     def _without_conflicting(self, group: Sequence[_Append]) -> list[_Append]:
         """Finds out whose versions the unique index refused, and returns the others."""
@@ -194,7 +195,7 @@ def _projects(events: Sequence[Recorded[Event]]) -> set[str]:
     return {
         recorded.event.project_id  # type: ignore[attr-defined]
         for recorded in events
-        if recorded.event.kind in ("quota_reservation", "quota_limits")
+        if recorded.event.kind in quota.KINDS
     }
 
 
@@ -205,24 +206,29 @@ def _admitted(group: Sequence[_Append], ledger: Ledger) -> list[_Append]:
     for append in group:
         append.error = None
         try:
-            _follow(append.events, heads)
+            ahead = _ahead(append.events, heads)
             ledger.admit([recorded.event for recorded in append.events])
         except LapilliError as refusal:
             append.error = refusal
             continue
-        heads.update({recorded.aggregate_id: recorded.version for recorded in append.events})
+        heads.update(ahead)
         admitted.append(append)
     return admitted
 
 
-def _follow(events: Sequence[Recorded[Event]], heads: Mapping[UUID, int]) -> None:
-    """Raises Conflict unless each event follows what the group holds of its aggregate."""
-    ahead = dict(heads)
+def _ahead(events: Sequence[Recorded[Event]], heads: Mapping[UUID, int]) -> dict[UUID, int]:
+    """The versions after these events.
+
+    Raises Conflict unless each of them follows what the group holds of its aggregate.
+    """
+    ahead: dict[UUID, int] = {}
     for recorded in events:
-        head = ahead.get(recorded.aggregate_id)
+        id = recorded.aggregate_id
+        head = ahead.get(id) or heads.get(id)
         if head is not None and recorded.version != head + 1:
             raise _conflict(recorded)
-        ahead[recorded.aggregate_id] = recorded.version
+        ahead[id] = recorded.version
+    return ahead
 
 
 def _conflict(recorded: Recorded[Event]) -> Conflict:
