@@ -8,9 +8,11 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
+from domain.aggregates.volume import Described, Requested, Volume
 from domain.errors import InvalidRequest, NotFound
 from domain.event import Event, Recorded
 from services.audit.replay import Replay
+from services.audit.selection import Wanted, following
 from services.audit.stored import Entry, StoredLog
 
 KIND = "aggregate"
@@ -59,6 +61,35 @@ async def find(log: StoredLog, words: str) -> UUID:
         fitting = ", ".join(map(str, found[:3])) + (", …" if len(found) > 3 else "")
         raise InvalidRequest(f"{words} fits several ids: {fitting}.")
     return found[0]
+
+
+async def find_volume(log: StoredLog, words: str) -> UUID:
+    """The volume of an id, shortened or not, or else of a name that it has or once had.
+
+    A name is looked for in the whole log. Raises as `find`.
+    """
+    try:
+        return await find(log, words)
+    except (InvalidRequest, NotFound) as no_id:
+        named = await _named(log, words)
+        if len(named) == 1:
+            return named[0]
+        if named:
+            fitting = ", ".join(map(str, named[-3:]))
+            raise InvalidRequest(
+                f"{words!r} named {len(named)} volumes, last: {fitting}."
+            ) from None
+        raise NotFound(kind=Volume.kind, id=words) from no_id
+
+
+async def _named(log: StoredLog, name: str) -> list[UUID]:
+    found: dict[UUID, None] = {}
+    wanted = Wanted(type="volume.*")
+    async for entry in following(log, wanted, after=0):
+        event = entry.recorded.event if entry.recorded else None
+        if isinstance(event, Requested | Described) and event.name == name:
+            found[entry.aggregate_id] = None
+    return list(found)
 
 
 async def history(log: StoredLog, id: UUID) -> History:

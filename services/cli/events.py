@@ -62,13 +62,13 @@ def events(
     event a line.
     """
     from services.audit import access, selection
-    from services.audit.history import find, related
+    from services.audit.history import find, find_volume, related
 
     async def run() -> None:
         with access.open_log(settings) as log:
             ids = None
             if volume is not None:
-                ids = await related(log, await find(log, volume))
+                ids = await related(log, await find_volume(log, volume))
             if aggregate is not None:
                 one = frozenset({await find(log, aggregate)})
                 ids = one if ids is None else ids & one
@@ -96,15 +96,15 @@ def events(
 def history(settings: Settings, *, volume: str, as_json: bool) -> None:
     """Tell what happened to a volume. When, by whom and why; its quota included.
 
-    VOLUME is an id, or its first digits. Any other aggregate has a history too.
+    VOLUME is a name, an id or its first digits. Any other aggregate has a history too.
     """
     from services.audit import access
-    from services.audit.history import find
+    from services.audit.history import find_volume
     from services.audit.history import history as tell
 
     async def run() -> "History":
         with access.open_log(settings) as log:
-            return await tell(log, await find(log, volume))
+            return await tell(log, await find_volume(log, volume))
 
     told = asyncio.run(run())
     if as_json:
@@ -121,7 +121,7 @@ def history(settings: Settings, *, volume: str, as_json: bool) -> None:
 def state(settings: Settings, *, volume: str, at: datetime | int | None, as_json: bool) -> None:
     """Show a volume as it was. At a time or version, replayed from the log.
 
-    VOLUME is an id, or its first digits. Any other aggregate has a state too.
+    VOLUME is a name, an id or its first digits. Any other aggregate has a state too.
     """
     import msgspec
     from rich.table import Table
@@ -131,7 +131,7 @@ def state(settings: Settings, *, volume: str, at: datetime | int | None, as_json
 
     async def run() -> tuple[Any, Any]:
         with access.open_log(settings) as log:
-            return await history.state_at(log, await history.find(log, volume), at)
+            return await history.state_at(log, await history.find_volume(log, volume), at)
 
     aggregate, last = asyncio.run(run())
     fields = {"kind": aggregate.kind, "id": None, "version": None, "state": None}  # in this order

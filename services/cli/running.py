@@ -25,7 +25,7 @@ def serve_all(settings: Settings) -> None:
     from services import logs, serve
 
     def announce(url: str) -> None:
-        Console(stderr=True, highlight=False).print(
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
             WELCOME.format(
                 url=url, data_dir=settings.data_path, project=settings.identity.default_project
             )

@@ -69,9 +69,7 @@ def test_the_sdk_reads_types_limits_quotas_and_pools(sdk: Any) -> None:
 
 def test_cinderclient_creates_finds_and_deletes(cinder: Any) -> None:
     volume = cinder.volumes.create(size=1, name="from-cinderclient", metadata={"a": "b"})
-    until(
-        lambda: cinder.volumes.get(volume.id).status == "available", what="available volume"
-    )
+    until(lambda: cinder.volumes.get(volume.id).status == "available", what="available volume")
     cinder.volumes.set_metadata(volume, {"c": "d"})
     cinder.volumes.delete_metadata(volume, ["a"])
     assert cinder.volumes.get(volume.id).metadata == {"c": "d"}

@@ -1,6 +1,5 @@
 """`lapilli serve` as a person meets it: starting, stopping, and saying why it cannot."""
 
-import os
 import socket
 import subprocess
 from pathlib import Path
@@ -106,4 +105,4 @@ def test_nobody_else_can_read_the_log(tmp_path: Path) -> None:
     serve = Serve(tmp_path)
     with running(serve):
         for file in (tmp_path / "data").glob("*.db"):
-            assert os.stat(file).st_mode & 0o077 == 0, file
+            assert file.stat().st_mode & 0o077 == 0, file

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from domain.aggregates.volume import Volume
 from domain.errors import InvalidRequest, NotFound
 from services.audit import access
-from services.audit.history import find, history, related, state_at
+from services.audit.history import find, find_volume, history, related, state_at
 from services.audit.stored import LogOfStore
 from tests.services.audit.auditing import FIRST
 from tests.services.audit.deployment import MORNING, Deployment, an_id
@@ -113,6 +113,16 @@ async def test_an_id_may_be_shortened_while_it_fits_one_only(deployment, log):
 async def test_what_is_no_id_is_refused(deployment, log, words):
     with pytest.raises(InvalidRequest, match="is not an id"):
         await find(log, words)
+
+
+async def test_a_volume_is_found_by_a_name_that_it_has_or_once_had(deployment, log):
+    await deployment.history()
+    assert await find_volume(log, "first") == await find_volume(log, "renamed") == FIRST
+    assert await find_volume(log, str(FIRST)[:8]) == FIRST
+    with pytest.raises(InvalidRequest, match="'data' named 2 volumes"):
+        await find_volume(log, "data")
+    with pytest.raises(NotFound, match="never heard of"):
+        await find_volume(log, "never heard of")
 
 
 async def test_a_store_of_any_kind_can_be_asked(deployment, log):

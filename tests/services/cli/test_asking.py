@@ -111,8 +111,9 @@ def test_state_then_and_now(invoke, deployment):
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
-        (["history", "ffffffff"], 1, "Aggregate ffffffff could not be found."),
-        (["history", "first"], 1, "'first' is not an id"),
+        (["history", "ffffffff"], 1, "Volume ffffffff could not be found."),
+        (["history", "nobody"], 1, "Volume nobody could not be found."),
+        (["history", "data"], 1, "'data' named 2 volumes"),
         (["state", FIRST, "--at", "99"], 1, "at version 99 could not be found"),
         (["state", FIRST, "--at", "soon"], 2, "'soon' is no time"),
         (["events", "--since", "soon"], 2, "'soon' is no time"),
