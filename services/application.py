@@ -17,7 +17,7 @@ from domain.quota import Usage
 from projections.views import Views
 from services.api.application import Health, Part, PoolStatus, ServiceStatus
 from services.commands import HANDLERS
-from services.metrics import COMMAND_SECONDS, COMMANDS, LOG_POSITION, VIEW_POSITION
+from services.metrics import COMMAND_SECONDS, COMMANDS
 from services.reports import Report, Reports
 from services.settings import Settings
 from services.unit_of_work import Commands
@@ -114,14 +114,12 @@ class Lapilli:
         parts = {"message bus": Part(self._bus.connected())}
         try:
             log = await self._store.last_position()
-            LOG_POSITION.set(log)
             parts["database"] = Part(True, f"log at {log}")
         except Unavailable as error:
             parts["database"] = Part(False, error.reason)
             return Health(False, parts)
         try:
             seen = await self.views.position()
-            VIEW_POSITION.set(seen)
             parts["views"] = Part(log - seen < LAG_WARNING, f"{log - seen} events behind")
         except Unavailable as error:
             parts["views"] = Part(False, error.reason)

@@ -17,6 +17,7 @@ from adapters.event_store.sql import SqlEventStore
 from projections.generations import create_tables
 from projections.views import Views
 from services import composition
+from services.metrics import LOG_POSITION
 from services.reports import Reports
 from services.settings import Settings
 from services.unit_of_work import Commands
@@ -107,6 +108,7 @@ async def _connect_signals(node: Node, stack: AsyncExitStack) -> None:
 
     def tell(position: int) -> None:
         wake(b"")
+        LOG_POSITION.set(position)
         node.aside(node.bus.signal(APPENDED, str(position).encode()))
 
     def wake(_: bytes) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 import uvloop
+from prometheus_client import start_http_server
 
 from domain.errors import Unavailable
 from services import composition
@@ -28,6 +29,8 @@ def run(
     listener: socket.socket | None = None,
 ) -> None:
     """Plays the roles until SIGTERM or SIGINT, then finishes what cannot be left and returns."""
+    if settings.metrics.port and "api" not in roles:
+        start_http_server(settings.metrics.port, addr=settings.api.host)
     uvloop.run(_run(settings, roles, ready, listener))
 
 

@@ -20,6 +20,7 @@ from services.api.app import build
 from services.application import Lapilli
 from services.commands import HANDLERS
 from services.commands.volume_type import EnsureDefaultVolumeType
+from services.metrics import VIEW_POSITION
 from services.node import PROJECTED, Node
 from services.processes.deletion import Deletion
 from services.processes.placement import Placement
@@ -129,6 +130,7 @@ async def projector(node: Node) -> None:
 
     def progressed(position: int) -> None:
         node.views.progressed(position)
+        VIEW_POSITION.set(position)
         node.aside(node.bus.signal(PROJECTED, str(position).encode()))
 
     runner = Runner(

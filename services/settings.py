@@ -74,16 +74,15 @@ class Api(Section, frozen=True, kw_only=True):
 
 
 class Identity(Section, frozen=True, kw_only=True):
-    """Who may call. With `none` everybody is trusted, as the default user of one project."""
+    """Who is calling. There is no identity service: everybody is trusted, within one project."""
 
-    mode: Annotated[Literal["none", "keystone"], says("Who says who is calling.")] = "none"
-    default_project: Annotated[HexId, says("Project of every caller, in mode none.")] = (
+    default_project: Annotated[HexId, says("Project of every caller.")] = (
         "00000000000000000000000000000001"
     )
-    default_user: Annotated[HexId, says("User that every caller is, in mode none.")] = (
+    default_user: Annotated[HexId, says("User that every caller is.")] = (
         "00000000000000000000000000000002"
     )
-    roles: Annotated[tuple[Name, ...], says("Roles that every caller has, in mode none.")] = (
+    roles: Annotated[tuple[Name, ...], says("Roles that every caller has.")] = (
         "admin",
         "member",
         "reader",
@@ -106,9 +105,6 @@ class Quota(Section, frozen=True, kw_only=True):
     backup_gigabytes: Annotated[Limit, says("GiB of backups.")] = 1000
     groups: Annotated[Limit, says("Groups.")] = 10
     per_volume_gigabytes: Annotated[Limit, says("GiB of one volume.")] = -1
-    reservation_expires_s: Annotated[
-        int, says("Age at which a reservation is settled by what the log says.", ge=1)
-    ] = 86_400
 
 
 class Placement(Section, frozen=True, kw_only=True):
@@ -191,6 +187,10 @@ class Metrics(Section, frozen=True, kw_only=True):
     """Prometheus metrics."""
 
     enabled: Annotated[bool, says("Answer on /metrics of the API's port.")] = True
+    port: Annotated[
+        int,
+        says("Port of /metrics for a process that has no API. 0: none.", ge=0, le=65535),
+    ] = 0
 
 
 class Settings(Section, frozen=True, kw_only=True):

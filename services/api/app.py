@@ -31,7 +31,7 @@ from services.api.application import Application
 from services.api.call import Call
 from services.api.catalogue import Catalogue
 from services.api.faults import Fault
-from services.api.identity import Credentials, Handshake, Identity, identity
+from services.api.identity import Credentials, Handshake, Identity, Trusting
 from services.api.policy import Policy
 from services.api.routing import Found, Route, Router
 
@@ -58,18 +58,18 @@ def build(
     callers: Identity | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
-    """The ASGI app. `callers` replaces the identity that the settings choose.
+    """The ASGI app. `callers` says who is calling; without it everybody is trusted.
 
-    Raises PolicyFileError, and NotImplementedError for an identity that does not exist yet.
+    Raises PolicyFileError.
     """
     settings = application.settings
     metrics = (metering.ROUTE,) if settings.metrics.enabled else ()
-    alone = projects.ROUTES if settings.identity.mode == "none" else ()
+    alone = projects.ROUTES if callers is None else ()
     routes = (*ROUTES, *alone, *metrics)
     return Api(
         application,
         router=Router((*routes, openapi.route(routes))),
-        callers=callers or identity(settings),
+        callers=callers or Trusting(settings),
         policy=Policy(file=settings.policy.file, monotonic=monotonic),
         catalogue=Catalogue(application.views, monotonic=monotonic),
         monotonic=monotonic,

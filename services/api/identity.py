@@ -85,10 +85,3 @@ def unauthorized() -> Fault:
         "The request you have made requires authentication.",
         headers={"WWW-Authenticate": "Keystone uri=''"},
     )
-
-
-def identity(settings: Settings) -> Identity:
-    """The adapter that the settings choose. Raises NotImplementedError for one we do not have."""
-    if settings.identity.mode != "none":
-        raise NotImplementedError(f"identity.mode {settings.identity.mode} does not exist yet")
-    return Trusting(settings)
