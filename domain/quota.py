@@ -41,6 +41,9 @@ class Usage(msgspec.Struct, frozen=True):
         return self.in_use + self.reserved
 
 
+_NOTHING = Usage()
+
+
 class Entry(msgspec.Struct, frozen=True):
     """A change of the ledger: what is added to one resource of one project."""
 
@@ -192,12 +195,14 @@ class Ledger:
 
     def used(self, project_id: str, resource: str) -> Usage:
         """What the project consumes of the resource."""
-        return self.usage.get((project_id, resource), Usage())
+        return self.usage.get((project_id, resource), _NOTHING)
 
     def limit(self, project_id: str, resource: str) -> int:
         """The project's own limit, else the default; resources of a type default to unlimited."""
-        own = self.limits.get(project_id, {})
-        return own.get(resource, self._defaults.get(resource, UNLIMITED))
+        own = self.limits.get(project_id)
+        if own is not None and resource in own:
+            return own[resource]
+        return self._defaults.get(resource, UNLIMITED)
 
 
 def settle(ledger: Ledger, events: Iterable[Event]) -> Ledger:
