@@ -45,8 +45,8 @@ def _list() -> None:
 def _table(name: str) -> None:
     from rich.table import Table
 
-    from services import diagrams
     from services.cli import output
+    from services.diagrams import text
 
     lifecycle = LIFECYCLES[name]
     final = ", ".join(state for state in lifecycle.states if state in lifecycle.final)
@@ -56,20 +56,20 @@ def _table(name: str) -> None:
     table.add_column("event", style="bold", no_wrap=True)
     table.add_column("may happen in", overflow="fold")
     table.add_column("leads to", no_wrap=True)
-    for row in diagrams.rows(lifecycle):
+    for row in text.rows(lifecycle):
         table.add_row(*row)
     output.console().print(table)
 
 
 def _text(name: str, format_: str) -> str:
-    from services import diagrams
+    from services.diagrams import text
 
     lifecycle = LIFECYCLES[name]
     if format_ == "svg":
-        from services import drawing
+        from services.diagrams import svg
 
-        return drawing.svg(lifecycle)
-    return diagrams.mermaid(lifecycle) if format_ == "mermaid" else diagrams.dot(lifecycle)
+        return svg.draw(lifecycle)
+    return text.mermaid(lifecycle) if format_ == "mermaid" else text.dot(lifecycle)
 
 
 def _plain(name: str) -> dict[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from domain.lifecycle import Lifecycle
 from domain.machines import LIFECYCLES
-from services import diagrams, drawing
+from services.diagrams import svg, text
 from services.docs.pages import Page, code, table
 
 _HEADING = """\
@@ -21,7 +21,7 @@ def pages() -> Iterator[Page]:
     """The page, and the drawings that it shows."""
     lines: list[str] = []
     for name, lifecycle in LIFECYCLES.items():
-        yield Page(f"lifecycles/{name}.svg", drawing.svg(lifecycle))
+        yield Page(f"lifecycles/{name}.svg", svg.draw(lifecycle))
         lines += _section(lifecycle)
     yield Page("lifecycles.md", "\n".join(lines), _HEADING)
 
@@ -36,12 +36,12 @@ def _section(lifecycle: Lifecycle) -> Iterator[str]:
         ("event", "may happen in", "leads to"),
         (
             (code(event), _codes(sources), target if target == "stays" else code(target))
-            for event, sources, target in diagrams.rows(lifecycle)
+            for event, sources, target in text.rows(lifecycle)
         ),
     )
     yield from ("", f"Final: {', '.join(final) or 'none'}.", "")
     yield from ("<details><summary>as Mermaid</summary>", "", "```mermaid")
-    yield from diagrams.mermaid(lifecycle).splitlines()
+    yield from text.mermaid(lifecycle).splitlines()
     yield from ("```", "", "</details>", "")
 
 

@@ -12,7 +12,7 @@ from grandalf.graphs import Graph, Vertex
 from grandalf.layouts import SugiyamaLayout, VertexViewer
 
 from domain.lifecycle import NEW, Lifecycle
-from services.diagrams import Edge
+from services.diagrams.text import Edge
 
 CHARACTER, LINE = 7.3, 17.0
 """The width of a character and the height of a line, in pixels, at 12 px in a monospaced font."""

@@ -11,8 +11,8 @@ import pytest
 
 from domain.lifecycle import NEW, STAYS, Lifecycle
 from domain.machines import LIFECYCLES
-from services import diagrams, drawing
-from services.layers import Box, laid_out
+from services.diagrams import svg, text
+from services.diagrams.layout import Box, laid_out
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -34,7 +34,7 @@ LAMP = Lifecycle(
 
 
 def test_mermaid_of_a_lamp():
-    assert diagrams.mermaid(LAMP) == (
+    assert text.mermaid(LAMP) == (
         "stateDiagram-v2\n"
         "    [*] --> new\n"
         "    new --> off: hung\n"
@@ -51,34 +51,34 @@ def test_mermaid_of_a_lamp():
 
 
 def test_dot_of_a_lamp():
-    text = diagrams.dot(LAMP)
-    assert "    broken [peripheries=2];\n" in text
-    assert '    on -> off [label="switched_off"];\n' in text
-    assert text.startswith("digraph lamp {\n") and text.endswith("}\n")
+    drawn = text.dot(LAMP)
+    assert "    broken [peripheries=2];\n" in drawn
+    assert '    on -> off [label="switched_off"];\n' in drawn
+    assert drawn.startswith("digraph lamp {\n") and drawn.endswith("}\n")
 
 
 def test_events_between_the_same_states_share_a_line():
     twice = Lifecycle(
         "thing", rows=[("made", [NEW], "a"), ("x", ["a"], "b"), ("y", ["a"], "b")], final=["b"]
     )
-    assert [edge.events for edge in diagrams.edges(twice)] == [("made",), ("x", "y")]
+    assert [edge.events for edge in text.edges(twice)] == [("made",), ("x", "y")]
 
 
 @every_lifecycle
 def test_everything_is_in_the_drawing(lifecycle):
-    root = ElementTree.fromstring(drawing.svg(lifecycle))
+    root = ElementTree.fromstring(svg.draw(lifecycle))
     texts = " ".join(text.text or "" for text in root.iter(f"{SVG}text"))
     words = set(re.findall(r"\w+", texts))
     assert words >= {*lifecycle.states, *lifecycle.events}
     paths = [path for path in root.iter(f"{SVG}path") if path.get("marker-end")]
-    assert len(paths) == len(diagrams.edges(lifecycle))
+    assert len(paths) == len(text.edges(lifecycle))
     double = [rect for rect in root.iter(f"{SVG}rect") if "inner" in rect.get("class", "")]
     assert len(double) == len(lifecycle.final)
 
 
 @pytest.mark.parametrize("lifecycle", [*LIFECYCLES.values(), LAMP], ids=lambda each: each.name)
 def test_nothing_lies_on_top_of_anything_else(lifecycle):
-    layout = laid_out(lifecycle, diagrams.edges(lifecycle))
+    layout = laid_out(lifecycle, text.edges(lifecycle))
     boxes = [*layout.states.values(), *layout.labels.values()]
     assert not [pair for pair in combinations(boxes, 2) if _overlap(*pair)]
     assert all(box.x - box.width / 2 >= 0 for box in boxes)
@@ -87,8 +87,8 @@ def test_nothing_lies_on_top_of_anything_else(lifecycle):
 
 
 def test_a_drawing_is_the_same_in_every_process():
-    script = "from services import drawing; from domain.machines import LIFECYCLES\n"
-    script += "print(drawing.svg(LIFECYCLES['volume']), end='')"
+    script = "from services.diagrams import svg; from domain.machines import LIFECYCLES\n"
+    script += "print(svg.draw(LIFECYCLES['volume']), end='')"
     drawn = {
         subprocess.run(
             [sys.executable, "-c", script],
@@ -99,7 +99,7 @@ def test_a_drawing_is_the_same_in_every_process():
         ).stdout
         for seed in ("1", "2")
     }
-    assert drawn == {drawing.svg(LIFECYCLES["volume"]).encode()}
+    assert drawn == {svg.draw(LIFECYCLES["volume"]).encode()}
 
 
 def _overlap(one: Box, other: Box) -> bool:

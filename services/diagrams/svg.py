@@ -7,8 +7,7 @@ from itertools import pairwise
 import msgspec
 
 from domain.lifecycle import NEW, Lifecycle
-from services.diagrams import Edge, edges, remarks
-from services.layers import (
+from services.diagrams.layout import (
     CHARACTER,
     LINE,
     LOOP,
@@ -19,6 +18,7 @@ from services.layers import (
     Point,
     laid_out,
 )
+from services.diagrams.text import Edge, edges, remarks
 
 _STYLE = """\
 text { font: 12px ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace; fill: #1f2933 }
@@ -43,7 +43,7 @@ _ARROWS = (
 )
 
 
-def svg(lifecycle: Lifecycle) -> str:
+def draw(lifecycle: Lifecycle) -> str:
     """The drawing; the same for the same lifecycle, wherever it is made."""
     drawn = edges(lifecycle)
     layout = laid_out(lifecycle, drawn)

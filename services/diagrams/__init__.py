@@ -1,0 +1,1 @@
+"""Lifecycles drawn: as text (Mermaid, dot, tables) and as SVG."""
