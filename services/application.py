@@ -21,6 +21,7 @@ from services.metrics import COMMAND_SECONDS, COMMANDS
 from services.reports import Report, Reports
 from services.settings import Settings
 from services.unit_of_work import Commands
+from services.wakeup import going_on
 
 LAG_WARNING = 10_000
 """A relay or projector this many events behind the log counts as unwell."""
@@ -145,7 +146,7 @@ class Lapilli:
 
     async def watch(self, interval_s: float) -> None:
         """Keeps the reports fresh, which `zones` reads without asking. Runs until cancelled."""
-        while True:
+        while going_on():
             with contextlib.suppress(Unavailable):
                 await self._reports.all()
             await asyncio.sleep(interval_s)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -10,9 +11,9 @@ from adapters.event_store.port import EventStore
 from domain import codec
 from domain.errors import Unavailable
 from domain.event import Event, Recorded
-from services.metrics import RELAYED
+from services.metrics import RELAY_POSITION, RELAYED
 from services.subjects import subject_of
-from services.wakeup import Wakeup
+from services.wakeup import Wakeup, going_on
 
 log = structlog.get_logger()
 
@@ -28,6 +29,10 @@ class Relay:
     lease at the same time, the bus refuses the one that is out of order, so that the stream stays
     a copy of the log whatever happens to clocks and leases. `seen` is shown every event on its
     way: what the relay has read, its neighbours in the process need not read again.
+
+    A stream that is ahead of the log tells of events that never happened: the database was
+    restored from a backup. Nothing is published then, until an operator has deleted the stream,
+    which is fed again from the log.
     """
 
     def __init__(
@@ -54,11 +59,13 @@ class Relay:
         self.position = 0
         """The last position known to be on the bus."""
         self.active = False
+        self._ahead: int | None = None
+        """Where the stream ended when it was found to be ahead of the log."""
 
     async def run(self) -> None:
         """Runs until cancelled; store and bus may come and go."""
         try:
-            while True:
+            while going_on():
                 try:
                     await self._turn()
                 except OutOfOrder as lost:
@@ -69,7 +76,7 @@ class Relay:
                     self.active = False
                     await self._wakeup.wait(POLL_S)
         finally:
-            if self.active:
+            with suppress(Unavailable):  # it runs out by itself
                 await self._bus.release(LEASE, self._holder)
 
     async def _turn(self) -> None:
@@ -77,10 +84,6 @@ class Relay:
             self.active = False
             await self._wakeup.wait(self._lease_s / 3)
             return
-        if not self.active:
-            self.position = await self._bus.last_position()
-            self.active = True
-            log.info("relay leads", holder=self._holder, position=self.position)
         events = await self._store.log(self.position, self._batch)
         if not events:
             await self._wakeup.wait(min(POLL_S, self._lease_s / 3))
@@ -90,15 +93,40 @@ class Relay:
         await self._bus.publish([_message(recorded) for recorded in events], after=self.position)
         self.position = events[-1].position
         RELAYED.inc(len(events))
+        RELAY_POSITION.set(self.position)
 
     async def _leads(self) -> bool:
-        """Takes the lease, or renews it when a third of it has passed."""
+        """Takes the lease, or renews it when a third of it has passed; finds its place then.
+
+        Also when it renews: a stream that was lost while nothing happened is noticed, too.
+        """
         now = self._monotonic()
         if self.active and now < self._lease_until - self._lease_s * 2 / 3:
             return True
-        held = await self._bus.lease(LEASE, self._holder, self._lease_s)
-        self._lease_until = now + self._lease_s if held else 0.0
-        return held
+        if not await self._bus.lease(LEASE, self._holder, self._lease_s):
+            return False
+        self._lease_until = now + self._lease_s
+        position = await self._bus.last_position()
+        if await self._is_ahead(position):
+            return False
+        if not self.active:
+            log.info("relay leads", holder=self._holder, position=position)
+        self.position, self.active = position, True
+        return True
+
+    async def _is_ahead(self, position: int) -> bool:
+        """Whether the stream tells of more than ever happened, or did and was not replaced."""
+        if self._ahead is None or position < self._ahead:
+            end = await self._store.last_position()
+            self._ahead = position if position > end else None
+        if self._ahead is not None:
+            log.error(
+                "the stream is ahead of the log, as after restoring the database from a backup;"
+                " delete the stream, and it is fed again from the log",
+                stream=position,
+                log=await self._store.last_position(),
+            )
+        return self._ahead is not None
 
 
 def _message(recorded: Recorded[Event]) -> Message:

@@ -11,6 +11,7 @@ from adapters.bus.port import Board, Bus
 from adapters.drivers.contract import BackendStats
 from domain.errors import Unavailable
 from domain.placement import Pool
+from services.wakeup import going_on
 
 log = structlog.get_logger()
 
@@ -109,7 +110,7 @@ async def keep_reporting(
     reports: Reports, look: Callable[[], Awaitable[Report]], *, interval_s: float
 ) -> None:
     """Looks and tells, now and every `interval_s` seconds. Runs until cancelled."""
-    while True:
+    while going_on():
         try:
             await reports.put(await look())
         except Unavailable as error:

@@ -2,12 +2,15 @@
 
 from domain.event import Event, Recorded
 
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_@=:#")
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_@:#")
 
 
 def token(name: str) -> str:
-    """A name as one subject token: host names have dots, which separate tokens in NATS."""
-    return "".join(c if c in _PLAIN else f"={ord(c):02X}" for c in name)
+    """A name as one subject token: host names have dots, which separate tokens in NATS.
+
+    Different names have different tokens, so that no backend hears another's work.
+    """
+    return "".join(chr(b) if chr(b) in _PLAIN else f"={b:02X}" for b in name.encode())
 
 
 def subject_of(recorded: Recorded[Event]) -> str:

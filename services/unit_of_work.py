@@ -144,7 +144,8 @@ class Commands:
     """Runs command handlers.
 
     The first try trusts what is cached: the store's version check catches a stale guess, and a
-    refusal is believed only on fresh state. A conflict decides again, MAX_TRIES times at most.
+    refusal, or that there is nothing to do, is believed only on fresh state. A conflict decides
+    again, MAX_TRIES times at most.
     """
 
     def __init__(self, store: EventStore) -> None:
@@ -156,7 +157,9 @@ class Commands:
         for tried in range(MAX_TRIES):
             work = UnitOfWork(self.aggregates, fresh=tried > 0)
             try:
-                return Done(await handler(command, work), work.position)
+                value = await handler(command, work)
+                if work.position or not work.guessed:
+                    return Done(value, work.position)
             except Conflict as lost:
                 conflict = lost
             except (OverQuota, Unavailable):

@@ -1,4 +1,4 @@
-"""Waking a loop that otherwise polls."""
+"""Loops that run until they are cancelled: going on, and being woken."""
 
 import asyncio
 
@@ -24,3 +24,13 @@ class Wakeup:
         except TimeoutError:
             pass
         self._event.clear()
+
+
+def going_on() -> bool:
+    """False once the running task was cancelled, even if a library swallowed that.
+
+    `asyncio.wait_for` does before Python 3.12, when its answer comes at the same moment, and
+    nats-py waits so. A loop that only hoped for CancelledError would then run for ever.
+    """
+    task = asyncio.current_task()
+    return task is None or not task.cancelling()

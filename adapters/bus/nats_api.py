@@ -158,7 +158,8 @@ class JetStream:
             try:
                 body = msgspec.json.encode({"multi_last": [subjects]})
                 await self.client.publish(f"$JS.API.DIRECT.GET.{stream}", body, reply=inbox)
-                await asyncio.wait_for(complete, self.timeout_s)
+                async with asyncio.timeout(self.timeout_s):
+                    await complete
             finally:
                 await subscription.unsubscribe()
         except (errors.Error, TimeoutError) as error:

@@ -11,12 +11,13 @@ import structlog
 
 from adapters.bus.port import Bus, Delivery
 from domain import codec
-from domain.errors import NotAllowed, Superseded, Unavailable
+from domain.errors import Conflict, NotAllowed, Superseded, Unavailable
 from domain.event import Actor, Event, Moment, Recorded
 from services.commands import HANDLERS
 from services.metrics import REACTION_SECONDS, REACTIONS
 from services.subjects import pattern, token
 from services.unit_of_work import Commands
+from services.wakeup import going_on
 
 log = structlog.get_logger()
 
@@ -115,23 +116,33 @@ class Worker:
         self._load = workload
         self._monotonic = monotonic
         self._running: set[asyncio.Task[None]] = set()
+        self._failures: dict[str, int] = {}
+        """How often the reaction to what came under a subject failed, and has not succeeded since.
+
+        A message's deliveries tell too much: waiting and outages count there, too.
+        """
 
     async def run(self) -> None:
-        """Runs until cancelled; what is under way then is left to the next worker."""
+        """Runs until cancelled, or until the bus is closed; what is under way then is left to
+        the next worker."""
         inbox = await self._inbox()
         try:
-            while True:
+            while going_on():
                 free = self._load.concurrency - len(self._running)
                 if free == 0:
                     await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
                     continue
-                for delivery in await inbox.next(free):
+                deliveries = await inbox.next(free)
+                if not deliveries:
+                    return
+                for delivery in deliveries:
                     task = asyncio.create_task(self.handle(delivery))
                     self._running.add(task)
                     task.add_done_callback(self._running.discard)
         finally:
             for task in self._running:
                 task.cancel()
+            await asyncio.gather(*self._running, return_exceptions=True)
             await inbox.close()
 
     async def handle(self, delivery: Delivery) -> None:
@@ -156,27 +167,30 @@ class Worker:
         except NotYet as early:
             await delivery.retry(early.delay_s)
             return "not yet"
-        except Unavailable as error:
+        except (Unavailable, Conflict) as error:
             log.warning("will be tried again", process=self._manager.name, reason=str(error))
-            await delivery.retry(self._backoff(delivery))
+            await delivery.retry(self._backoff(delivery.deliveries))
             return "unavailable"
         except Exception as error:
             return await self._failed(delivery, error)
+        self._failures.pop(delivery.subject, None)
         await delivery.ack()
         return "done"
 
     async def _failed(self, delivery: Delivery, error: Exception) -> str:
         name, reason = self._manager.consumer, f"{type(error).__name__}: {error}"
-        if delivery.deliveries < self._load.max_deliveries:
+        failures = self._failures[delivery.subject] = self._failures.get(delivery.subject, 0) + 1
+        if failures < self._load.max_deliveries:
             log.exception("reaction failed", process=name, subject=delivery.subject)
-            await delivery.retry(self._backoff(delivery))
+            await delivery.retry(self._backoff(failures))
             return "failed"
         log.error("reaction parked", process=name, subject=delivery.subject, reason=reason)
         try:
             await self._bus.park(name, delivery, reason, self._manager.clock())
         except Unavailable:
-            await delivery.retry(self._backoff(delivery))
+            await delivery.retry(self._backoff(failures))
             return "failed"
+        self._failures.pop(delivery.subject, None)
         return "parked"
 
     async def _inbox(self) -> Any:
@@ -198,6 +212,6 @@ class Worker:
             await asyncio.sleep(self._load.ack_wait_s / 3)
             await delivery.working()
 
-    def _backoff(self, delivery: Delivery) -> float:
+    def _backoff(self, tries: int) -> float:
         pauses = self._load.backoff_s
-        return pauses[min(delivery.deliveries, len(pauses)) - 1]
+        return pauses[min(tries, len(pauses)) - 1]

@@ -1,0 +1,283 @@
+"""A small ring in memory: users, processes that may die, a bus, a backend, and time by hand."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from adapters.bus.memory import MemoryBus
+from adapters.bus.port import Delivery, Inbox, Message
+from adapters.drivers.contract import Driver, DriverFailure, Provisioned, VolumeSpec
+from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Operation, Work
+from adapters.event_store.memory import MemoryEventStore
+from adapters.event_store.port import EventStore
+from domain import codec
+from domain.aggregates.volume import Volume
+from services.commands.volume import DeleteVolume
+from services.processes.deletion import Deletion
+from services.processes.placement import Placement
+from services.processes.provisioning import Provisioning
+from services.processes.runtime import ProcessManager, Worker, Workload
+from services.reports import Report, Reports
+from services.subjects import subject_of
+from services.unit_of_work import Commands
+from tests.services.commands.world import LIMITS, World
+from tests.support.around import Life, around
+from tests.support.builders import MORNING, PROJECT, ZONE, a_moment, an_id
+
+BACKEND, POOL = "host1@gold", "pool1"
+CAPACITY_GIB = 100
+ACK_WAIT_S = 30.0
+PATIENCE_S = 60.0
+WORKLOAD = Workload(
+    concurrency=4, ack_wait_s=ACK_WAIT_S, max_deliveries=3, backoff_s=(1.0, 2.0, 5.0)
+)
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> datetime:
+        return MORNING + timedelta(seconds=self.now_s)
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+
+class Process:
+    """A process with its own caches and its own name: all process managers of one backend.
+
+    Its `life` may end before and after each call of store, driver and delivery.
+    """
+
+    def __init__(
+        self,
+        ring: "Ring",
+        name: str,
+        *,
+        store: EventStore | None = None,
+        driver: Driver | None = None,
+        life: Life | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        self.life = life or Life()
+        commands = Commands(
+            around(store or ring.store, before=self.life.before, after=self.life.after)
+        )
+        driver = driver or MortalDriver(ring, self.life)
+        managers: list[ProcessManager] = [
+            Placement(
+                commands=commands, clock=ring.clock, reports=ring.reports, patience_s=PATIENCE_S
+            ),
+            *(
+                kind(
+                    commands=commands,
+                    clock=ring.clock,
+                    backend=BACKEND,
+                    driver=driver,
+                    worker=name,
+                    timeout_s=timeout_s,
+                )
+                for kind in (Provisioning, Deletion)
+            ),
+        ]
+        self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
+        self.managers = {m.name: m for m in managers}
+
+    async def handle(self, kind: str, delivery: Delivery) -> None:
+        """Raises Crash where its life ends."""
+        mortal = around(delivery, before=self.life.before, after=self.life.after)
+        await self.workers[kind].handle(mortal)
+
+
+class MortalDriver(MemoryDriver):
+    """Also dies in the middle of a call, half of whose work is done then."""
+
+    def __init__(self, ring: "Ring", life: Life) -> None:
+        super().__init__(ring.backend, faults=ring.faults)
+        self._ring, self._life = ring, life
+
+    async def create_volume(self, spec: VolumeSpec) -> Provisioned:
+        self._life.point("before create_volume")
+        if self._life.ends_here:
+            with suppress(DriverFailure):
+                await self._half("create_volume").create_volume(spec)
+        self._life.point("during create_volume")
+        made = await super().create_volume(spec)
+        self._life.point("after create_volume")
+        return made
+
+    async def delete_volume(self, spec: VolumeSpec) -> None:
+        self._life.point("before delete_volume")
+        if self._life.ends_here:
+            with suppress(DriverFailure):
+                await self._half("delete_volume").delete_volume(spec)
+        self._life.point("during delete_volume")
+        await super().delete_volume(spec)
+        self._life.point("after delete_volume")
+
+    def _half(self, operation: Operation) -> MemoryDriver:
+        """A driver of the same backend whose next call is cut off half-way."""
+        faults = Faults()
+        faults.plan(operation, Fault(failure=DriverFailure("cut off", True), work=Work.HALF))
+        return MemoryDriver(self._ring.backend, faults=faults)
+
+
+class Ring:
+    """What processes share."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.store = MemoryEventStore(default_limits=LIMITS)
+        self.world = World(self.store)
+        self.bus = MemoryBus(self.clock.monotonic)
+        self.backend = MemoryBackend({POOL: CAPACITY_GIB})
+        self.faults = Faults()
+        self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
+        self._inboxes: dict[str, Inbox] = {}
+
+    async def open(self) -> "Ring":
+        await self.world.has_a_type()
+        await self.relay()
+        for manager in self.process("nobody").managers.values():
+            self._inboxes[manager.name] = await self.bus.inbox(
+                manager.consumer, manager.subjects, ACK_WAIT_S, 100
+            )
+        return self
+
+    def process(self, name: str = "worker-1", *, life: Life | None = None) -> Process:
+        return Process(self, name, life=life)
+
+    # what happens
+
+    async def backend_reports(self, *, zone: str = ZONE) -> None:
+        stats = await MemoryDriver(self.backend).stats()
+        await self.reports.put(
+            Report(binary="cinder-volume", host=BACKEND, zone=zone, at=self.clock(), stats=stats)
+        )
+
+    async def create(self, number: int = 1, **changes: object) -> None:
+        await self.world.run(self.world.creation(number, **changes))
+
+    async def delete(self, number: int = 1, *, force: bool = False) -> None:
+        """By a user whose API process has seen nothing yet."""
+        command = DeleteVolume(id=an_id(number), project_id=PROJECT, force=force, at=a_moment())
+        await self.world.another_process().run(command)
+
+    async def relay(self) -> None:
+        """What is in the log is on the bus."""
+        place = await self.bus.last_position()
+        await self.bus.publish(
+            [
+                Message(r.position, subject_of(r), codec.to_cloud_event(r))
+                for r in await self.store.log(place, 1_000)
+            ],
+            after=place,
+        )
+
+    async def deliveries(self) -> list[tuple[str, Delivery]]:
+        """All that the bus would deliver now, by process manager."""
+        await self.relay()
+        return [
+            (kind, delivery)
+            for kind, inbox in self._inboxes.items()
+            for delivery in await here(inbox)
+        ]
+
+    async def the_delivery(self, kind: str) -> Delivery:
+        """The only one there is."""
+        [(found, delivery)] = await self.deliveries()
+        assert found == kind
+        return delivery
+
+    async def work(self, process: Process) -> int:
+        """The process handles all that is there; how much that was."""
+        deliveries = await self.deliveries()
+        for kind, delivery in deliveries:
+            await process.handle(kind, delivery)
+        return len(deliveries)
+
+    async def go_on(self, process: Process | None = None, *, most: int = 50) -> None:
+        """Work and time go on until nothing comes any more, however long one waits."""
+        process = process or self.process()
+        quiet = 0
+        for _ in range(most):
+            quiet = 0 if await self.work(process) else quiet + 1
+            if quiet > 2:
+                return
+            if quiet:
+                self.clock.now_s += ACK_WAIT_S
+        raise AssertionError("it never comes to rest")
+
+    # what is true then
+
+    async def volume(self, number: int = 1) -> Volume:
+        return await self.world.volume(number)
+
+    @property
+    def objects(self) -> dict[str, bool]:
+        """What the backend holds, and whether it is whole."""
+        return {name: v.whole for name, v in self.backend.pools[POOL].volumes.items()}
+
+    async def assert_one_available(self, number: int = 1) -> None:
+        """One volume of 2 GiB, whole, paid for once, and nothing else."""
+        assert (await self.volume(number)).state == "available"
+        assert self.objects == {f"volume-{an_id(number)}": True}
+        assert self.backend.pools[POOL].provisioned_gib == 2
+        assert await self.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+        await self.world.assert_sound()
+        assert await self.bus.parked() == []
+
+    async def assert_nothing_left(self, number: int = 1) -> None:
+        """The volume is deleted, nothing is on the backend, nothing is paid for."""
+        assert (await self.volume(number)).state == "deleted"
+        assert self.objects == {}
+        assert self.backend.pools[POOL].provisioned_gib == 0
+        assert await self.world.usage() == {"volumes": (0, 0), "gigabytes": (0, 0)}
+        await self.world.assert_sound()
+        assert await self.bus.parked() == []
+
+    async def assert_in_error(self, number: int = 1) -> None:
+        """In error, and paid for until its user deletes it."""
+        assert (await self.volume(number)).state == "error"
+        assert await self.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+        await self.world.assert_sound()
+        assert await self.bus.parked() == []
+
+
+async def here(inbox: Inbox, limit: int = 100) -> Sequence[Delivery]:
+    """What an inbox in memory gives at once."""
+    asking = asyncio.ensure_future(inbox.next(limit))
+    await asyncio.sleep(0)
+    if asking.done():
+        return asking.result()
+    asking.cancel()
+    return ()
+
+
+async def a_ring(*, with_backend: bool = True) -> Ring:
+    """A ring with nothing in it but the default type and, unless told, a backend that reports."""
+    ring = await Ring().open()
+    if with_backend:
+        await ring.backend_reports()
+    return ring
+
+
+async def a_ring_with_a_volume() -> Ring:
+    """One that is available."""
+    ring = await a_ring()
+    await ring.create()
+    await ring.go_on()
+    await ring.assert_one_available()
+    return ring
+
+
+async def a_placed_volume() -> Ring:
+    """Its `volume.placed` waits for a worker."""
+    ring = await a_ring()
+    await ring.create()
+    await ring.process().handle("placement", await ring.the_delivery("placement"))
+    return ring

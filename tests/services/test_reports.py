@@ -1,0 +1,248 @@
+"""What services report of themselves, and what is made of it when they fall silent."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters.bus.memory import MemoryBus
+from adapters.drivers.contract import BackendStats, PoolStats
+from domain.errors import Unavailable
+from services.reports import FORGET_S, Report, Reports, keep_reporting, pools_of
+from tests.services.processes.ring import Clock
+from tests.support.around import Outage, around
+
+DOWN_AFTER_S = 60.0
+REFRESH_S = 0.5
+
+
+def some_stats(*pools: str) -> BackendStats:
+    return BackendStats(
+        volume_backend_name="gold",
+        vendor_name="Lapilli",
+        driver_version="1",
+        storage_protocol="memory",
+        pools=tuple(
+            PoolStats(
+                pool_name=pool,
+                total_capacity_gib=100.0,
+                free_capacity_gib=60.0,
+                allocated_capacity_gib=40.0,
+                provisioned_capacity_gib=50.0,
+                total_volumes=3,
+                thin_provisioning_support=True,
+                thick_provisioning_support=False,
+                max_over_subscription_ratio=3.0,
+                reserved_percentage=10,
+            )
+            for pool in pools
+        ),
+    )
+
+
+class Board:
+    """Two processes that report and look, and their clock."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.bus = MemoryBus(self.clock.monotonic)
+        self.mine, self.others = self.reports(), self.reports()
+
+    def reports(self, bus: MemoryBus | None = None) -> Reports:
+        return Reports(
+            bus or self.bus.another(),
+            clock=self.clock,
+            down_after_s=DOWN_AFTER_S,
+            refresh_s=REFRESH_S,
+        )
+
+    def a_report(
+        self, host: str = "host1@gold", *, stats: BackendStats | None = None, problem: str = ""
+    ) -> Report:
+        return Report(
+            binary="cinder-volume",
+            host=host,
+            zone="attic",
+            at=self.clock(),
+            stats=stats,
+            problem=problem or None,
+        )
+
+    async def names(self) -> list[str]:
+        """The pools that a volume may be placed on."""
+        return [pool.name for pool in await self.others.placeable()]
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()
+
+
+async def test_what_one_process_reports_every_process_sees(board: Board):
+    report = board.a_report(stats=some_stats("pool1"))
+    await board.mine.put(report)
+    assert await board.mine.all() == await board.others.all() == [report]
+    assert board.others.latest == [report]
+
+
+async def test_the_newest_report_of_each_service_counts(board: Board):
+    for host, problem in (("a", "old"), ("b", ""), ("a", "new")):
+        await board.mine.put(board.a_report(host, problem=problem))
+    assert [(r.host, r.problem) for r in await board.others.all()] == [("a", "new"), ("b", None)]
+
+
+async def test_who_has_just_reported_sees_that_at_once(board: Board):
+    for problem in ("one", "two"):
+        await board.mine.put(board.a_report(problem=problem))
+        assert [r.problem for r in await board.mine.all()] == [problem]
+
+
+async def test_others_see_it_within_the_refresh_and_ask_no_oftener(board: Board):
+    await board.mine.put(board.a_report(problem="old"))
+    await board.others.all()
+    await board.mine.put(board.a_report(problem="new"))
+    board.clock.now_s += REFRESH_S / 2
+    assert [r.problem for r in await board.others.all()] == ["old"]
+    board.clock.now_s += REFRESH_S / 2
+    assert [r.problem for r in await board.others.all()] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("age_s", "up"), [(0.0, True), (DOWN_AFTER_S - 0.001, True), (DOWN_AFTER_S, False)]
+)
+def test_a_service_is_up_while_it_was_heard_of_lately(board: Board, age_s: float, up: bool):
+    report = board.a_report()
+    board.clock.now_s += age_s
+    assert board.mine.up(report) is up
+
+
+def test_a_service_with_a_problem_is_down_however_lately_it_spoke(board: Board):
+    assert not board.mine.up(board.a_report(problem="no mount"))
+
+
+def test_a_clock_that_is_ahead_elsewhere_does_no_harm(board: Board):
+    report = board.a_report()
+    board.clock.now_s -= 5
+    assert board.mine.up(report)
+
+
+async def test_pools_of_live_backends_can_be_placed_on_by_their_full_names(board: Board):
+    await board.mine.put(board.a_report("h1@gold", stats=some_stats("p1", "p2")))
+    await board.mine.put(board.a_report("h2@lead", stats=some_stats("p1")))
+    assert await board.names() == ["h1@gold#p1", "h1@gold#p2", "h2@lead#p1"]
+
+
+async def test_pools_of_a_backend_that_fell_silent_vanish_and_come_back_with_it(board: Board):
+    await board.mine.put(board.a_report("h1@gold", stats=some_stats("p")))
+    board.clock.now_s += DOWN_AFTER_S - 1
+    await board.mine.put(board.a_report("h2@lead", stats=some_stats("p")))
+    assert await board.names() == ["h1@gold#p", "h2@lead#p"]
+    board.clock.now_s += 1
+    assert await board.names() == ["h2@lead#p"]
+    assert len(await board.others.all()) == 2  # it is down, but not forgotten
+    await board.mine.put(board.a_report("h1@gold", stats=some_stats("p")))
+    board.clock.now_s += REFRESH_S
+    assert await board.names() == ["h1@gold#p", "h2@lead#p"]
+
+
+async def test_pools_of_a_backend_with_a_problem_are_left_alone(board: Board):
+    await board.mine.put(board.a_report(stats=some_stats("p"), problem="degraded"))
+    assert await board.names() == []
+
+
+async def test_a_service_without_pools_is_no_backend(board: Board):
+    await board.mine.put(board.a_report("host1"))
+    assert await board.names() == []
+    assert len(await board.others.all()) == 1
+
+
+async def test_a_service_is_forgotten_after_a_month(board: Board):
+    await board.mine.put(board.a_report())
+    board.clock.now_s += FORGET_S - 1
+    assert len(await board.others.all()) == 1
+    board.clock.now_s += 1
+    assert await board.others.all() == []
+
+
+def test_placement_is_told_what_the_driver_said(board: Board):
+    [pool] = pools_of(board.a_report(stats=some_stats("p1")))
+    assert (pool.name, pool.zone, pool.thin) == ("host1@gold#p1", "attic", True)
+    assert (pool.total_gib, pool.free_gib, pool.provisioned_gib) == (100.0, 60.0, 50.0)
+    assert (pool.allocated_gib, pool.reserved_percentage) == (40.0, 10)
+    assert pool.over_subscription_ratio == 3.0
+
+
+async def test_a_bus_that_is_away_is_told_and_the_last_look_kept(board: Board):
+    outage = Outage("message bus")
+    reports = board.reports(around(board.bus.another(), before=outage.before))
+    outage.away = True
+    with pytest.raises(Unavailable):
+        await reports.all()
+    with pytest.raises(Unavailable):
+        await reports.put(board.a_report())
+    outage.away = False
+    await reports.put(board.a_report())
+    assert len(await reports.all()) == 1
+
+
+# keep_reporting
+
+
+async def until(so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not so():  # noqa: ASYNC110 - only turns of the event loop
+            await asyncio.sleep(0)
+
+
+async def test_it_looks_anew_for_every_report(board: Board):
+    looks = 0
+
+    async def look() -> Report:
+        nonlocal looks
+        looks += 1
+        return board.a_report(f"host{looks}")
+
+    reporting = asyncio.create_task(keep_reporting(board.mine, look, interval_s=0))
+    await until(lambda: looks > 3)
+    reporting.cancel()
+    assert {r.host for r in await board.others.all()} >= {"host1", "host2", "host3"}
+
+
+async def test_it_goes_on_after_outages_and_says_so(board: Board):
+    outage = Outage("message bus")
+    reports = board.reports(around(board.bus.another(), before=outage.before))
+
+    async def look() -> Report:
+        return board.a_report()
+
+    outage.away = True
+    with capture_logs() as said:
+        reporting = asyncio.create_task(keep_reporting(reports, look, interval_s=0))
+        await until(lambda: outage.refused > 2)
+        outage.away = False
+        await until(lambda: bool(board.bus._broker.boards.get("reports")))
+        reporting.cancel()
+    assert "cannot report" in {entry["event"] for entry in said}
+    assert len(await board.others.all()) == 1
+
+
+async def test_what_cannot_be_looked_at_now_is_looked_at_again(board: Board):
+    failures = [Unavailable(part="database", reason="away")] * 3
+
+    async def look() -> Report:
+        if failures:
+            raise failures.pop()
+        return board.a_report()
+
+    reporting = asyncio.create_task(keep_reporting(board.mine, look, interval_s=0))
+    await until(lambda: bool(board.bus._broker.boards.get("reports")))
+    reporting.cancel()
+    assert len(await board.others.all()) == 1
+
+
+def test_reports_keep_their_time_to_the_microsecond(board: Board):
+    board.clock.now_s += 0.000001
+    later = board.a_report()
+    assert later.at - timedelta(microseconds=1) == Board().clock()
