@@ -72,6 +72,12 @@ async def _play(
                     for name in roles:
                         group.create_task(role(name)(node))
             return
-        except Unavailable as error:
-            log.warning("waiting", instance=instance, reason=str(error))
-            await asyncio.sleep(CONNECT_PAUSE_S)
+        except* Unavailable as away:
+            log.warning("waiting", instance=instance, reason=str(_first(away)))
+        await asyncio.sleep(CONNECT_PAUSE_S)
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What is at the bottom of a group, of which one is enough to tell."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -79,6 +79,15 @@ class Relay:
             with suppress(Unavailable):  # it runs out by itself
                 await self._bus.release(LEASE, self._holder)
 
+    def problem(self) -> str | None:
+        """What an operator has to see to before anything is published, if there is such a thing."""
+        if self._ahead is None:
+            return None
+        return (
+            f"the stream ends at {self._ahead}, ahead of the log, as after restoring the database"
+            " from a backup; delete the stream, and it is fed again from the log"
+        )
+
     async def _turn(self) -> None:
         if not await self._leads():
             self.active = False
@@ -120,12 +129,7 @@ class Relay:
             end = await self._store.last_position()
             self._ahead = position if position > end else None
         if self._ahead is not None:
-            log.error(
-                "the stream is ahead of the log, as after restoring the database from a backup;"
-                " delete the stream, and it is fed again from the log",
-                stream=position,
-                log=await self._store.last_position(),
-            )
+            log.error("relay stands still", reason=self.problem())
         return self._ahead is not None
 
 

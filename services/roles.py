@@ -29,6 +29,7 @@ from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.sweep import keep_swept
 from services.relay import Relay
 from services.reports import Report, keep_reporting
+from services.wakeup import going_on
 
 Role = Callable[[Node], Coroutine[Any, Any, None]]
 """Runs until cancelled."""
@@ -121,7 +122,9 @@ async def relay(node: Node) -> None:
         wakeup=node.wakes(),
         seen=node.commands.aggregates.learn,
     )
-    async with _reporting(node, "lapilli-relay", position=lambda: relaying.position):
+    async with _reporting(
+        node, "lapilli-relay", position=lambda: relaying.position, problem=relaying.problem
+    ):
         await relaying.run()
 
 
@@ -141,7 +144,12 @@ async def projector(node: Node) -> None:
         on_progress=progressed,
     )
     try:
-        async with _reporting(node, "lapilli-projector", position=lambda: runner.position):
+        async with _reporting(
+            node,
+            "lapilli-projector",
+            position=lambda: runner.position,
+            problem=lambda: "; ".join(runner.troubles().values()) or None,
+        ):
             await runner.run(node.wakes())
     finally:
         runner.close()
@@ -190,7 +198,7 @@ async def backend(node: Node, name: str) -> None:
 
 async def _until_usable(node: Node, driver: Driver, look: Callable[[], Awaitable[Report]]) -> None:
     """A backend that fails its check takes no work, says why, and is asked again."""
-    while True:
+    while going_on():
         try:
             await driver.check()
             return
@@ -233,9 +241,13 @@ async def _work(node: Node, *managers: ProcessManager) -> None:
 
 @asynccontextmanager
 async def _reporting(
-    node: Node, binary: str, *, position: Callable[[], int] | None = None
+    node: Node,
+    binary: str,
+    *,
+    position: Callable[[], int] | None = None,
+    problem: Callable[[], str | None] = lambda: None,
 ) -> AsyncIterator[None]:
-    """Shows that this role lives, and how far it has come in the log."""
+    """Shows that this role lives, how far it is in the log, and what keeps it from going on."""
     settings = node.settings
 
     async def look() -> Report:
@@ -244,6 +256,7 @@ async def _reporting(
             host=settings.host_name,
             zone=settings.placement.default_zone,
             at=composition.now(),
+            problem=problem(),
             behind=await _behind(node, position()) if position else None,
         )
 
@@ -258,14 +271,13 @@ async def _behind(node: Node, position: int) -> int:
 
 @asynccontextmanager
 async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Runs something beside the body, and ends it with the body."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+    """Runs something beside the body, and ends it with the body; its failure ends the body."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()
 
 
 async def _ensure_default_type(node: Node) -> None:

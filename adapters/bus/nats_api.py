@@ -169,14 +169,21 @@ class JetStream:
     async def _request(
         self, subject: str, payload: bytes, headers: Mapping[str, str] | None = None
     ) -> Msg:
-        try:
-            return await self.client.request(
+        # nats-py waits by asyncio.wait_for, which before Python 3.12 swallows a cancellation that
+        # meets the answer: so the cancellation is kept away from it
+        asking = asyncio.ensure_future(
+            self.client.request(
                 subject, payload, timeout=self.timeout_s, headers=dict(headers) if headers else None
             )
+        )
+        try:
+            return await asyncio.shield(asking)
         except errors.NoRespondersError:
             return Msg(self.client, headers={"Status": "503"})
         except (errors.Error, TimeoutError) as error:
             raise _unavailable(error) from error
+        finally:
+            asking.cancel()
 
 
 def _error(error: dict[str, Any], refusals: Collection[int]) -> Exception:

@@ -11,6 +11,7 @@ from domain.aggregates.volume import Volume
 from domain.errors import Unavailable
 from services.processes.backend_work import spec_of
 from services.unit_of_work import Commands
+from services.wakeup import going_on
 
 log = structlog.get_logger()
 
@@ -27,7 +28,7 @@ async def keep_swept(
 
     Runs until cancelled.
     """
-    while True:
+    while going_on():
         try:
             await sweep(commands, driver, backend=backend)
         except (DriverFailure, Unavailable) as error:

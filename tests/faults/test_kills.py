@@ -49,6 +49,7 @@ def test_fifty_kills_of_single_roles_leave_nothing_stuck_lost_or_leaked(
             victims = sorted(deployment.programs)
             for n in range(KILLS):
                 _some_progress(load, chance)
+                deployment.assert_running()
                 victim = deployment.programs[victims[n % len(victims)]]
                 victim.kill()
                 victim.start()

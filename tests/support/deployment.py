@@ -242,6 +242,11 @@ class Apart(Deployment):
                 raise NotReady(f"{late}\n{tails}") from None
         self.port = self.ports[0]
 
+    def assert_running(self) -> None:
+        """Nothing ended by itself; if something did, the end of its log says why."""
+        ended = {name: program for name, program in self.programs.items() if not program.running}
+        assert not ended, "\n".join(f"{name}: {p.log_tail()}" for name, p in ended.items())
+
     def stop(self) -> None:
         """As Ctrl-C in every terminal, then the nats-server."""
         for program in self.programs.values():
