@@ -62,6 +62,22 @@ class Conflict(LapilliError):
         super().__init__(f"{kind} {id} was changed by another request at the same time; try again.")
 
 
+class AlreadyExists(LapilliError):
+    """There is one already, and there can be only one; trying again does not help."""
+
+    def __init__(self, *, kind: str, id: str) -> None:
+        self.kind, self.id = kind, id
+        super().__init__(f"{kind.replace('_', ' ').capitalize()} {id} already exists.")
+
+
+class InUse(LapilliError):
+    """Others depend on it as it is."""
+
+    def __init__(self, *, kind: str, id: str, by: str) -> None:
+        self.kind, self.id, self.by = kind, id, by
+        super().__init__(f"{kind.replace('_', ' ').capitalize()} {id} is in use by {by}.")
+
+
 class Unavailable(LapilliError):
     """A part that we depend on does not answer; the same request may work later."""
 

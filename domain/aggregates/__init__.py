@@ -1,12 +1,15 @@
 """Every aggregate: its events, its decisions, its state; one file each."""
 
 from domain.aggregate import Aggregate
+from domain.aggregates.default_type import DefaultType
+from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 
 AGGREGATES: dict[str, type[Aggregate]] = {
-    aggregate.kind: aggregate for aggregate in (Volume, QuotaReservation, QuotaLimits, VolumeType)
+    aggregate.kind: aggregate
+    for aggregate in (Volume, QuotaReservation, QuotaLimits, VolumeType, QosSpecs, DefaultType)
 }
 """By kind, the first word of their events' names."""

@@ -1,6 +1,8 @@
 """Every lifecycle of the system, one declared table each."""
 
 from domain.lifecycle import Lifecycle
+from domain.machines.default_type import DEFAULT_TYPE
+from domain.machines.qos_specs import QOS_SPECS
 from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
 from domain.machines.volume import VOLUME
@@ -8,5 +10,12 @@ from domain.machines.volume_type import VOLUME_TYPE
 
 LIFECYCLES: dict[str, Lifecycle] = {
     lifecycle.name: lifecycle
-    for lifecycle in (VOLUME, QUOTA_RESERVATION, QUOTA_LIMITS, VOLUME_TYPE)
+    for lifecycle in (
+        VOLUME,
+        QUOTA_RESERVATION,
+        QUOTA_LIMITS,
+        VOLUME_TYPE,
+        QOS_SPECS,
+        DEFAULT_TYPE,
+    )
 }

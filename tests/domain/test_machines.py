@@ -15,7 +15,9 @@ AT_REST = {
     "volume": {"available", "error", "error_deleting", "deleted"},
     "quota_reservation": {"committed", "rolled_back", "released", "refused"},
     "quota_limits": {"set", "defaults"},
-    "volume_type": {"available"},
+    "volume_type": {"available", "deleted"},
+    "qos_specs": {"available", "deleted"},
+    "default_type": {"chosen", "none"},
 }
 """Where nobody owes anything: each lifecycle must be able to get here from wherever it is."""
 

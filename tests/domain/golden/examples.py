@@ -6,7 +6,14 @@ Every field has a value that differs from its default, so that a file shows all 
 from datetime import UTC, datetime
 from uuid import UUID
 
-from domain.aggregates import quota_limits, quota_reservation, volume, volume_type
+from domain.aggregates import (
+    default_type,
+    qos_specs,
+    quota_limits,
+    quota_reservation,
+    volume,
+    volume_type,
+)
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Decision, Verdict
@@ -14,6 +21,7 @@ from domain.placement import Decision, Verdict
 AGGREGATE_ID = UUID("7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01")
 TYPE_ID = "c6a0a5d2-5f0e-4f63-b1de-0d6c3b6f2e11"
 RESERVATION_ID = "f3b52f4e-6a0e-5a4e-8c86-3b3f5f6f7d21"
+QOS_ID = "b1f7d0c4-3a52-4f0e-8f3c-7d2a9e6c5b14"
 PROJECT_ID = "5b1d2c0f9a3e4d6b8c7a1e2f3d4c5b6a"
 HOST = "storage1@gold#pool1"
 
@@ -105,6 +113,35 @@ EXAMPLES: dict[str, Event] = {
         is_public=True,
         extra_specs={"volume_backend_name": "gold"},
     ),
+    "volume_type.renamed.v1": volume_type.Renamed(name="platinum", formerly="gold"),
+    "volume_type.described.v1": volume_type.Described(description="faster still"),
+    "volume_type.published.v1": volume_type.Published(),
+    "volume_type.made_private.v1": volume_type.MadePrivate(),
+    "volume_type.extra_specs_changed.v1": volume_type.ExtraSpecsChanged(
+        extra_specs={"volume_backend_name": "gold", "provisioning:min_vol_size": "5"}
+    ),
+    "volume_type.access_granted.v1": volume_type.AccessGranted(
+        project_id=PROJECT_ID, projects=["0a1b2c3d", PROJECT_ID]
+    ),
+    "volume_type.access_revoked.v1": volume_type.AccessRevoked(
+        project_id=PROJECT_ID, projects=["0a1b2c3d"]
+    ),
+    "volume_type.qos_associated.v1": volume_type.QosAssociated(qos_specs_id=QOS_ID),
+    "volume_type.qos_disassociated.v1": volume_type.QosDisassociated(qos_specs_id=QOS_ID),
+    "volume_type.made_default.v1": volume_type.MadeDefault(project_id=PROJECT_ID),
+    "volume_type.default_ended.v1": volume_type.DefaultEnded(project_id=PROJECT_ID),
+    "volume_type.deleted.v1": volume_type.Deleted(name="platinum"),
+    "qos_specs.created.v1": qos_specs.Created(
+        name="brisk", consumer="both", specs={"total_iops_sec": "500"}
+    ),
+    "qos_specs.changed.v1": qos_specs.Changed(
+        consumer="front-end", specs={"total_iops_sec": "900"}
+    ),
+    "qos_specs.associated.v1": qos_specs.Associated(volume_type_id=TYPE_ID),
+    "qos_specs.disassociated.v1": qos_specs.Disassociated(volume_type_id=TYPE_ID),
+    "qos_specs.deleted.v1": qos_specs.Deleted(name="brisk"),
+    "default_type.chosen.v1": default_type.Chosen(project_id=PROJECT_ID, volume_type_id=TYPE_ID),
+    "default_type.unset.v1": default_type.Unset(project_id=PROJECT_ID, volume_type_id=TYPE_ID),
 }
 
 
