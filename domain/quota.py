@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
-from domain.aggregates import quota_limits, quota_reservation
-from domain.errors import LimitBelowUsage, Over, OverQuota
-from domain.event import Event
+from domain.aggregates import quota_limits, quota_reservation, volume_type
+from domain.errors import InUse, LimitBelowUsage, Over, OverQuota
+from domain.event import Event, Recorded
 
 VOLUMES, SNAPSHOTS, GIGABYTES = "volumes", "snapshots", "gigabytes"
 TYPED = (VOLUMES, SNAPSHOTS, GIGABYTES)
@@ -72,6 +72,24 @@ def entries(event: Event) -> list[Entry]:
             return [Entry(event.project_id, r, -n, 0) for r, n in event.amounts.items()]
         case _:
             return []
+
+
+def check_unused(recorded: Recorded[Event], ledger: "Ledger") -> None:
+    """Raises InUse for an event that may not happen to a volume type while volumes are of it.
+
+    Every volume holds one `volumes_<type id>` from the append that creates it until the one that
+    ends it, so the ledger knows. It must know that resource of all projects.
+    """
+    resource = unused_resource(recorded)
+    if resource is not None and ledger.consumed_by_all(resource):
+        raise InUse(kind=recorded.event.kind, id=str(recorded.aggregate_id), by=VOLUMES)
+
+
+def unused_resource(recorded: Recorded[Event]) -> str | None:
+    """The resource that nobody may consume when an event happens."""
+    if isinstance(recorded.event, volume_type.Deleted | volume_type.ExtraSpecsChanged):
+        return f"{VOLUMES}_{recorded.aggregate_id}"
+    return None
 
 
 def new_limits(event: Event) -> tuple[str, Mapping[str, int]] | None:
@@ -196,6 +214,10 @@ class Ledger:
     def used(self, project_id: str, resource: str) -> Usage:
         """What the project consumes of the resource."""
         return self.usage.get((project_id, resource), _NOTHING)
+
+    def consumed_by_all(self, resource: str) -> int:
+        """What all known projects consume of the resource together."""
+        return sum(used.consumed for (_, name), used in self.usage.items() if name == resource)
 
     def limit(self, project_id: str, resource: str) -> int:
         """The project's own limit, else the default; resources of a type default to unlimited."""

@@ -6,10 +6,11 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.event_store.admission import Admission
 from adapters.event_store.port import Snapshot
 from domain import codec
-from domain.errors import Conflict
 from domain.event import Event, Recorded
+from domain.names import Name, Names
 from domain.quota import Ledger, Usage
 
 
@@ -20,17 +21,16 @@ class MemoryEventStore:
         self._log: list[Recorded[Event]] = []
         self._streams: dict[UUID, list[Recorded[Event]]] = defaultdict(list)
         self._ledger = Ledger(defaults=default_limits)
+        self._names = Names()
         self._snapshots: dict[UUID, Snapshot] = {}
         self._told: list[Callable[[int], None]] = []
 
-    async def append(self, events: Sequence[Recorded[Event]]) -> int:
-        heads: dict[UUID, int] = {}
-        for recorded in events:
-            head = heads.get(recorded.aggregate_id, len(self._streams[recorded.aggregate_id]))
-            if recorded.version != head + 1:
-                raise Conflict(kind=recorded.event.kind, id=str(recorded.aggregate_id))
-            heads[recorded.aggregate_id] = recorded.version
-        self._ledger.admit([recorded.event for recorded in events])
+    async def append(
+        self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int] = {}
+    ) -> int:
+        concerned = {*unchanged, *(recorded.aggregate_id for recorded in events)}
+        heads = {id: len(self._streams[id]) for id in concerned}
+        Admission(self._ledger, self._names, heads=heads).admit(events, unchanged=unchanged)
         for recorded in events:
             stored = msgspec.structs.replace(_stored(recorded), position=len(self._log) + 1)
             self._log.append(stored)
@@ -59,6 +59,9 @@ class MemoryEventStore:
     async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
         limits = {project: dict(own) for project, own in self._ledger.limits.items() if own}
         return len(self._log), dict(self._ledger.usage), limits
+
+    async def names(self) -> tuple[int, dict[Name, UUID]]:
+        return len(self._log), dict(self._names.holders)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         known = self._snapshots.get(snapshot.aggregate_id)

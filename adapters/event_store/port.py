@@ -1,12 +1,13 @@
 """What Lapilli asks of an event store; memory.py and sql.py keep the same contract."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain.event import Event, Recorded
+from domain.names import Name
 from domain.quota import Usage
 
 
@@ -21,18 +22,25 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class EventStore(Protocol):
-    """The log, by aggregate and as a whole, and the quota ledger that lives in its transactions.
+    """The log, by aggregate and as a whole, with what lives in its transactions and may refuse an
+    append: the quota ledger, and the unique names.
 
     Everything here raises Unavailable if the store cannot be reached.
     """
 
-    async def append(self, events: Sequence[Recorded[Event]]) -> int:
+    async def append(
+        self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int] = {}
+    ) -> int:
         """Stores all of these events, of one or more aggregates, or none.
 
-        Returns the log position of the last. Raises Conflict if an aggregate has moved on since
-        the version that its first event follows, OverQuota or LimitBelowUsage if the ledger
-        refuses. Positions are without gaps in the order of commits, as far as readers can tell:
-        once a position can be read, no lower one will appear.
+        `unchanged` are aggregates that were only read, at their versions. Returns the log position
+        of the last event. Raises Conflict if an aggregate has moved on since the version that its
+        first event follows, or that it was read at; OverQuota or LimitBelowUsage if the ledger
+        refuses, InUse if it knows of volumes that stand against it; AlreadyExists for a name that
+        is held, InvalidRequest for the deletion of the last volume type.
+
+        Positions are without gaps in the order of commits, as far as readers can tell: once a
+        position can be read, no lower one will appear.
         """
         ...
 
@@ -60,6 +68,10 @@ class EventStore(Protocol):
 
     async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
         """The whole ledger: position it is at, usage by (project, resource), limits by project."""
+        ...
+
+    async def names(self) -> tuple[int, dict[Name, UUID]]:
+        """All names that are held: the position this is at, and the holders."""
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:

@@ -111,6 +111,12 @@ class EventRecorder(SQLAlchemyApplicationRecorder):
         values = {"ids": ids, "limit": limit}
         return self._notifications(connection, self._statements.beginnings, values)
 
+    def of_kind(self, connection: Connection, kind: str) -> list[Notification]:
+        """All events of the aggregates of a kind, in the order of the log. Reads the whole log."""
+        topic = self.table.c.topic
+        statement = select(self.table).where(topic.startswith(f"{kind}.", autoescape=True))
+        return self._notifications(connection, statement.order_by(self.table.c.id), {})
+
     def after(self, connection: Connection, position: int, limit: int) -> list[Notification]:
         """The log above a position."""
         values = {"position": position, "limit": limit}

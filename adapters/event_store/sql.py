@@ -11,7 +11,7 @@ from eventsourcing import persistence
 from eventsourcing.persistence import StoredEvent
 from eventsourcing_sqlalchemy.datastore import SQLAlchemyDatastore
 from eventsourcing_sqlalchemy.recorders import SQLAlchemyAggregateRecorder
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import sessionmaker
 
@@ -23,6 +23,7 @@ from adapters.event_store.recorder import EventMapper, EventRecorder
 from adapters.event_store.writer import GroupWriter
 from domain.errors import Unavailable
 from domain.event import Event, Recorded
+from domain.names import SCOPES, Name
 from domain.quota import Usage
 
 T = TypeVar("T")
@@ -52,11 +53,25 @@ class SqlEventStore:
             self._recorder.table.create(connection, checkfirst=True)
             for table in self._snapshots.tables:
                 table.create(connection, checkfirst=True)
+            named = inspect(connection).has_table(tables.names_table.name)
             tables.metadata.create_all(connection)
+            if not named:
+                self._name_what_is_there(connection)
 
-    async def append(self, events: Sequence[Recorded[Event]]) -> int:
+    def _name_what_is_there(self, connection: Connection) -> None:
+        """Fills the names of a log that was begun before they were kept beside it."""
+        names = tables.KnownNames(connection, ())
+        for kind in SCOPES:
+            rows = self._recorder.of_kind(connection, kind)
+            names.settle(self._mapper.to_domain_event(row) for row in rows)
+        names.save(connection)
+
+    async def append(
+        self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int] = {}
+    ) -> int:
         # encoded here: what cannot be encoded harms no neighbour, and the transaction is short
-        return await self._writer.append(events, [self._mapper.to_stored_event(r) for r in events])
+        stored = [self._mapper.to_stored_event(recorded) for recorded in events]
+        return await self._writer.append(events, stored, unchanged=unchanged)
 
     def on_append(self, told: Callable[[int], None]) -> None:
         self._writer.told.append(told)
@@ -96,6 +111,12 @@ class SqlEventStore:
         ) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
             position = self._recorder.last_position(connection)
             return position, tables.load_usage(connection), tables.load_limits(connection)
+
+        return await self._read(whole, isolation="REPEATABLE READ")
+
+    async def names(self) -> tuple[int, dict[Name, UUID]]:
+        def whole(connection: Connection) -> tuple[int, dict[Name, UUID]]:
+            return self._recorder.last_position(connection), tables.load_names(connection, SCOPES)
 
         return await self._read(whole, isolation="REPEATABLE READ")
 

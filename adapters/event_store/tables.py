@@ -1,7 +1,8 @@
-"""The quota ledger's tables, which live beside the log and in its transactions."""
+"""Tables that live beside the log and in its transactions: the quota ledger, unique names."""
 
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
@@ -13,12 +14,15 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    Uuid,
     bindparam,
     delete,
     select,
     text,
+    tuple_,
 )
 
+from domain.names import Name, Names
 from domain.quota import Amounts, Ledger, Usage
 
 metadata = MetaData()
@@ -38,6 +42,14 @@ limits_table = Table(
     Column("project_id", String(255), primary_key=True),
     Column("resource", String(255), primary_key=True),
     Column("limit", BigInteger, nullable=False),
+)
+
+names_table = Table(
+    "unique_names",
+    metadata,
+    Column("scope", String(64), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("holder", Uuid, nullable=False),
 )
 
 _IN_PROJECTS: BindParameter[str] = bindparam("projects", expanding=True)
@@ -74,6 +86,35 @@ def load_limits(
     return found
 
 
+def load_names(connection: Connection, scopes: Collection[str]) -> dict[Name, UUID]:
+    """Who holds which name, of some scopes. There are as many as an operator has thought of."""
+    table = names_table.c
+    found = connection.execute(select(names_table).where(table.scope.in_(scopes)))
+    return {Name(scope, name): holder for scope, name, holder in found}
+
+
+class KnownNames(Names):
+    """The names of some scopes, as this transaction sees them."""
+
+    def __init__(self, connection: Connection, scopes: Collection[str]) -> None:
+        super().__init__(load_names(connection, scopes) if scopes else {})
+
+    def save(self, connection: Connection) -> None:
+        """Writes what changed."""
+        if not self.touched:
+            return
+        gone = [(name.scope, name.name) for name in self.touched]
+        at = tuple_(names_table.c.scope, names_table.c.name)
+        connection.execute(delete(names_table).where(at.in_(gone)))
+        rows = [
+            {"scope": name.scope, "name": name.name, "holder": self.holders[name]}
+            for name in sorted(self.touched)
+            if name in self.holders
+        ]
+        if rows:
+            connection.execute(names_table.insert(), rows)
+
+
 class KnownLedger(Ledger):
     """The ledger as of a log position, as far as it was needed so far.
 
@@ -83,6 +124,8 @@ class KnownLedger(Ledger):
     def __init__(self, defaults: Amounts, *, position: int) -> None:
         super().__init__(defaults=defaults)
         self.position = position
+        self.heads: dict[UUID, int] = {}
+        """The versions of aggregates that appends depend on without changing them."""
         self._projects: set[str] = set()
 
     def load(self, connection: Connection, projects: Collection[str]) -> None:
@@ -92,6 +135,12 @@ class KnownLedger(Ledger):
             self.usage.update(load_usage(connection, missing))
             self.limits.update(load_limits(connection, missing))
             self._projects |= missing
+
+    def load_of_all(self, connection: Connection, resources: Collection[str]) -> None:
+        """Makes sure that every project's usage of these resources is known."""
+        for resource in resources:
+            rows = connection.execute(_ALL_USAGE.where(usage_table.c.resource == resource))
+            self.usage.update({(p, r): Usage(used, reserved) for p, r, used, reserved in rows})
 
     def save(self, connection: Connection) -> None:
         """Writes what changed since the last time."""

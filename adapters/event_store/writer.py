@@ -13,12 +13,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from adapters import database
+from adapters.event_store import tables
+from adapters.event_store.admission import Admission, conflict_over
 from adapters.event_store.recorder import EventRecorder
 from adapters.event_store.tables import KnownLedger
 from domain import quota
-from domain.errors import Conflict, LapilliError, Unavailable
+from domain.errors import LapilliError, Unavailable
 from domain.event import Event, Recorded
-from domain.quota import Ledger
+from domain.names import SCOPES
 
 MAX_GROUP = 256
 """How many commands share a transaction at most; bounds how long it holds the log."""
@@ -29,6 +31,7 @@ class _Append(msgspec.Struct, eq=False):
 
     events: Sequence[Recorded[Event]]
     stored: Sequence[StoredEvent]
+    unchanged: Mapping[UUID, int]
     loop: asyncio.AbstractEventLoop
     waiter: asyncio.Future[int]
     position: int = 0
@@ -65,10 +68,22 @@ class GroupWriter:
         self._thread = threading.Thread(target=self._write_groups, name="store-write", daemon=True)
         self._thread.start()
 
-    async def append(self, events: Sequence[Recorded[Event]], stored: Sequence[StoredEvent]) -> int:
+    async def append(
+        self,
+        events: Sequence[Recorded[Event]],
+        stored: Sequence[StoredEvent],
+        *,
+        unchanged: Mapping[UUID, int],
+    ) -> int:
         """The position of the last, once all are stored. Raises as `EventStore.append`."""
         loop = asyncio.get_running_loop()
-        append = _Append(events=events, stored=stored, loop=loop, waiter=loop.create_future())
+        append = _Append(
+            events=events,
+            stored=stored,
+            unchanged=unchanged,
+            loop=loop,
+            waiter=loop.create_future(),
+        )
         if self._closing:
             raise Unavailable(part=database.PART, reason="the store is closed")
         self._queue.put(append)
@@ -124,7 +139,7 @@ class GroupWriter:
                 return
 
     def _transact(self, group: Sequence[_Append]) -> None:
-        projects = {p for append in group for p in _projects(append.events)}
+        needed = _needed(group)
         ledger = self._ledger
         self._ledger = None  # what fails half-way leaves nothing behind
         with self._turn, self._engine.begin() as connection:
@@ -132,10 +147,21 @@ class GroupWriter:
             last = self._recorder.last_position(connection)
             if ledger is None or ledger.position != last:
                 ledger = KnownLedger(self._default_limits, position=last)
-            ledger.load(connection, projects)
-            admitted = _admitted(group, ledger)
+            ledger.load(connection, needed.projects)
+            ledger.load_of_all(connection, needed.resources)
+            names = tables.KnownNames(connection, needed.scopes)
+            unknown = needed.unchanged - ledger.heads.keys()
+            if unknown:
+                ledger.heads |= {
+                    **dict.fromkeys(unknown, 0),
+                    **self._recorder.heads(connection, list(unknown)),
+                }
+            admission = Admission(ledger, names, heads=ledger.heads)
+            admitted = _admitted(group, admission)
             ledger.position = self._insert(connection, admitted, after=last)
+            ledger.heads = {id: admission.heads[id] for id in ledger.heads}
             ledger.save(connection)
+            names.save(connection)
         self._ledger = ledger
 
     def _insert(self, connection: Connection, admitted: Sequence[_Append], *, after: int) -> int:
@@ -165,7 +191,7 @@ class GroupWriter:
             if first is None:
                 others.append(append)
             else:
-                append.error = _conflict(first)
+                append.error = conflict_over(first)
         return others
 
     def _fail(self, group: Sequence[_Append], error: Exception) -> None:
@@ -190,46 +216,44 @@ class GroupWriter:
                 told(newest)
 
 
-def _projects(events: Sequence[Recorded[Event]]) -> set[str]:
-    """The projects whose ledger these events may ask or change."""
-    return {
-        recorded.event.project_id  # type: ignore[attr-defined]
-        for recorded in events
-        if recorded.event.kind in quota.KINDS
-    }
+class _Needed(msgspec.Struct):
+    """What has to be known to judge a group."""
+
+    projects: set[str]
+    """Those whose ledger may be asked or change."""
+    resources: set[str]
+    """Those whose usage by all projects is asked for."""
+    scopes: set[str]
+    """Those whose names may change."""
+    unchanged: set[UUID]
+    """The aggregates that were only read."""
 
 
-def _admitted(group: Sequence[_Append], ledger: Ledger) -> list[_Append]:
-    """Those that neither the ledger nor an earlier member of the group stands against."""
-    heads: dict[UUID, int] = {}
+def _needed(group: Sequence[_Append]) -> _Needed:
+    needed = _Needed(set(), set(), set(), set())
+    for append in group:
+        needed.unchanged.update(append.unchanged)
+        for recorded in append.events:
+            kind = recorded.event.kind
+            if kind in quota.KINDS:
+                needed.projects.add(recorded.event.project_id)  # type: ignore[attr-defined]
+            elif kind in SCOPES:
+                needed.scopes.add(kind)
+                resource = quota.unused_resource(recorded)
+                if resource is not None:
+                    needed.resources.add(resource)
+    return needed
+
+
+def _admitted(group: Sequence[_Append], admission: Admission) -> list[_Append]:
+    """Those that nothing stands against, neither what is stored nor an earlier member."""
     admitted = []
     for append in group:
         append.error = None
         try:
-            ahead = _ahead(append.events, heads)
-            ledger.admit([recorded.event for recorded in append.events])
+            admission.admit(append.events, unchanged=append.unchanged)
         except LapilliError as refusal:
             append.error = refusal
             continue
-        heads.update(ahead)
         admitted.append(append)
     return admitted
-
-
-def _ahead(events: Sequence[Recorded[Event]], heads: Mapping[UUID, int]) -> dict[UUID, int]:
-    """The versions after these events.
-
-    Raises Conflict unless each of them follows what the group holds of its aggregate.
-    """
-    ahead: dict[UUID, int] = {}
-    for recorded in events:
-        id = recorded.aggregate_id
-        head = ahead.get(id) or heads.get(id)
-        if head is not None and recorded.version != head + 1:
-            raise _conflict(recorded)
-        ahead[id] = recorded.version
-    return ahead
-
-
-def _conflict(recorded: Recorded[Event]) -> Conflict:
-    return Conflict(kind=recorded.event.kind, id=str(recorded.aggregate_id))

@@ -9,6 +9,7 @@ from domain.aggregate import Aggregate
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume
+from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Pool, place
 
@@ -172,6 +173,13 @@ def a_reservation(
         amounts={"volumes": 1} if amounts is None else amounts,
         largest_gib=largest_gib,
         at=a_moment(),
+    )
+
+
+def a_volume_type(number: int = 0xA, *, name: str = "gold") -> VolumeType:
+    """A type that is being created: its event is pending."""
+    return VolumeType.create(
+        an_id(number), name=name, description=None, is_public=True, extra_specs={}, at=a_moment()
     )
 
 

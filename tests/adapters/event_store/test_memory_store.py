@@ -3,10 +3,18 @@
 import pytest
 
 from adapters.event_store.memory import MemoryEventStore
+from tests.adapters.event_store.catalogue_contract import CatalogueContract
 from tests.adapters.event_store.contract import LIMITS, EventStoreContract, Open
 
 
 class TestMemoryEventStore(EventStoreContract):
+    @pytest.fixture
+    def open_store(self) -> Open:
+        only = MemoryEventStore(default_limits=LIMITS)
+        return lambda: only
+
+
+class TestMemoryCatalogue(CatalogueContract):
     @pytest.fixture
     def open_store(self) -> Open:
         only = MemoryEventStore(default_limits=LIMITS)

@@ -7,8 +7,13 @@ import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.event_store.sql import SqlEventStore
+from adapters.event_store.tables import names_table
 from adapters.event_store.writer import MAX_GROUP
 from domain.errors import Unavailable
+from tests.adapters.event_store.catalogue_contract import (
+    CatalogueContract,
+    assert_names_are_those_of_the_log,
+)
 from tests.adapters.event_store.contract import (
     Batch,
     EventStoreContract,
@@ -18,7 +23,7 @@ from tests.adapters.event_store.contract import (
     whole_log,
 )
 from tests.adapters.event_store.databases import create_tables, held_writer
-from tests.support.builders import an_id, limits_of
+from tests.support.builders import a_moment, a_volume_type, an_id, limits_of, pending
 
 
 async def in_one_transaction(
@@ -41,6 +46,23 @@ class TestSqlEventStore(EventStoreContract):
 
     async def together(self, store, *batches):
         return await in_one_transaction(store, *batches)
+
+
+class TestSqlCatalogue(CatalogueContract):
+    """Its fixtures are in conftest.py."""
+
+
+async def test_the_names_of_a_log_from_before_they_were_kept_are_found(open_store):
+    store = open_store()
+    gold = a_volume_type()
+    await store.append(pending(gold, a_volume_type(0xB, name="silver")))
+    gold = gold.settled()
+    gold.rename("golden", a_moment())
+    await store.append(gold.pending)
+    with store._engine.begin() as connection:
+        names_table.drop(connection)
+    await asyncio.to_thread(store.create_tables)
+    await assert_names_are_those_of_the_log(store)
 
 
 async def test_commands_that_come_while_the_writer_is_busy_share_a_transaction(open_store):

@@ -1,0 +1,54 @@
+"""Admission: whether an append may follow what is stored, and what was admitted before it."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from domain import quota
+from domain.errors import Conflict
+from domain.event import Event, Recorded
+from domain.names import Names
+from domain.quota import Ledger
+
+
+class Admission:
+    """Judges appends in the order of the log. One that is refused leaves no trace.
+
+    `heads` are the versions of aggregates, as far as they are known, and move with what is
+    admitted; what an append says about others is left to the unique index of the log.
+    """
+
+    def __init__(self, ledger: Ledger, names: Names, *, heads: Mapping[UUID, int]) -> None:
+        self._ledger, self._names = ledger, names
+        self.heads = dict(heads)
+
+    def admit(self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int]) -> None:
+        """Takes in all of these events. Raises as `EventStore.append`."""
+        ahead = self._ahead(events)
+        for id, version in unchanged.items():
+            if self.heads.get(id, 0) != version:
+                raise Conflict(kind="aggregate", id=str(id))
+        for recorded in events:
+            quota.check_unused(recorded, self._ledger)
+        self._names.check(events)
+        self._ledger.admit([recorded.event for recorded in events])
+        self._names.settle(events)
+        self.heads.update(ahead)
+
+    def _ahead(self, events: Sequence[Recorded[Event]]) -> dict[UUID, int]:
+        """The versions after these events.
+
+        Raises Conflict unless each of them follows what is known of its aggregate.
+        """
+        ahead: dict[UUID, int] = {}
+        for recorded in events:
+            id = recorded.aggregate_id
+            head = ahead[id] if id in ahead else self.heads.get(id)
+            if head is not None and recorded.version != head + 1:
+                raise conflict_over(recorded)
+            ahead[id] = recorded.version
+        return ahead
+
+
+def conflict_over(recorded: Recorded[Event]) -> Conflict:
+    """Its aggregate has moved on."""
+    return Conflict(kind=recorded.event.kind, id=str(recorded.aggregate_id))
