@@ -24,6 +24,14 @@ def checked_name(value: str | None, *, field: str) -> str | None:
     return stripped
 
 
+def required_name(value: str) -> str:
+    """As `checked_name`, of something that must have a name. Raises InvalidRequest."""
+    name = checked_name(value, field="name")
+    if not name:
+        raise InvalidRequest("Invalid input for field name: it must not be empty.")
+    return name
+
+
 def checked_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """The metadata, if every key and value keeps the rules. Raises InvalidRequest."""
     for key, value in metadata.items():

@@ -1,7 +1,7 @@
 """Loading aggregates, storing what they decided, and deciding again when others were faster."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Generic, TypeVar, cast
 from uuid import UUID
@@ -75,12 +75,16 @@ class Aggregates:
             self.keep(aggregate)
         return aggregate
 
-    async def write(self, *aggregates: Aggregate) -> int:
-        """Stores all that is pending in one append; the position, or 0 if nothing was."""
+    async def write(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> int:
+        """Stores all that is pending in one append; the position, or 0 if nothing was.
+
+        Raises Conflict also if one of the `unchanged` is no longer as it was read.
+        """
         events = [recorded for aggregate in aggregates for recorded in aggregate.pending]
         if not events:
             return 0
-        position = await self.store.append(events)
+        versions = {read.id: read.version for read in unchanged}
+        position = await self.store.append(events, unchanged=versions)
         for aggregate in aggregates:
             self.keep(aggregate)
             with suppress(Unavailable):  # what is stored is stored; a later write saves one
@@ -125,9 +129,13 @@ class UnitOfWork:
                 return cast(A, known)
         return await self._aggregates.read(cls, id)
 
-    async def commit(self, *aggregates: Aggregate) -> None:
-        """Stores what these decided, all or nothing. Raises Conflict, OverQuota, …"""
-        self.position = max(self.position, await self._aggregates.write(*aggregates))
+    async def commit(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> None:
+        """Stores what these decided, all or nothing, if what was only read is still `unchanged`.
+
+        Raises Conflict, OverQuota, …
+        """
+        position = await self._aggregates.write(*aggregates, unchanged=unchanged)
+        self.position = max(self.position, position)
 
 
 class Done(msgspec.Struct, Generic[T], frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -29,11 +30,11 @@ class CrashingStore(MemoryEventStore):
         super().__init__(default_limits=LIMITS)
         self._left, self._before = at, before
 
-    async def append(self, events: list[Recorded[Event]]) -> int:  # type: ignore[override]
+    async def append(self, events: Sequence[Recorded[Event]], **more: Any) -> int:
         self._left -= 1
         if self._left == 0 and self._before:
             raise Crash
-        position = await super().append(events)
+        position = await super().append(events, **more)
         if self._left == 0:
             raise Crash
         return position
@@ -149,12 +150,12 @@ class LosingStore(MemoryEventStore):
         super().__init__(default_limits=LIMITS)
         self._times, self._stored, self.armed = times, stored, False
 
-    async def append(self, events: list[Recorded[Event]]) -> int:  # type: ignore[override]
+    async def append(self, events: Sequence[Recorded[Event]], **more: Any) -> int:
         if not self.armed or not self._times:
-            return await super().append(events)
+            return await super().append(events, **more)
         self._times -= 1
         if self._stored:
-            await super().append(events)
+            await super().append(events, **more)
         raise Unavailable(part="database", reason="connection lost")
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.commands import quota_limits, volume, volume_type
+from services.commands import default_type, qos_specs, quota_limits, volume, volume_type
 from services.unit_of_work import UnitOfWork
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **volume.HANDLERS,
     **volume_type.HANDLERS,
+    **qos_specs.HANDLERS,
+    **default_type.HANDLERS,
     **quota_limits.HANDLERS,
 }

@@ -19,7 +19,10 @@ from services.unit_of_work import UnitOfWork
 
 
 class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """A raw volume. `known_zones` are the availability zones there are when it is asked for."""
+    """A raw volume. `known_zones` are the availability zones there are when it is asked for.
+
+    `type_visible_to` is the project that must see the type; None sees all.
+    """
 
     id: UUID
     project_id: str
@@ -31,6 +34,7 @@ class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
     volume_type_id: UUID
     availability_zone: str | None
     known_zones: frozenset[str]
+    type_visible_to: str | None = None
     at: Moment
 
 
@@ -111,11 +115,14 @@ class FinishDeletion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
-    """Volume and quota reservation in one append. Raises InvalidRequest, NotFound, OverQuota."""
+    """Volume and quota reservation in one append, if the type is still as it was read.
+
+    Raises InvalidRequest, NotFound, OverQuota.
+    """
     volume_type = await work.load(VolumeType, cmd.volume_type_id)
-    if not volume_type.exists:
-        raise NotFound(kind="volume_type", id=str(cmd.volume_type_id))
+    volume_type.visible_to(cmd.type_visible_to)
     _check_size(cmd.size_gib)
+    volume_type.check_size(cmd.size_gib)
     _check_zone(cmd.availability_zone, cmd.known_zones)
     reservation = QuotaReservation.reserve(
         uuid5(cmd.id, "reservation"),
@@ -139,7 +146,7 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
         at=cmd.at,
     )
     try:
-        await work.commit(reservation, volume)
+        await work.commit(reservation, volume, unchanged=[volume_type])
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

@@ -37,9 +37,9 @@ class ObservedStore(MemoryEventStore):
         self.appends = 0
         self.snapshots_fail = False
 
-    async def append(self, events: Sequence[Recorded[Event]]) -> int:
+    async def append(self, events: Sequence[Recorded[Event]], **more: Any) -> int:
         self.appends += 1
-        return await super().append(events)
+        return await super().append(events, **more)
 
     async def events(
         self, aggregate_id: UUID, *, after: int = 0, limit: int | None = None

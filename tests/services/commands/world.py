@@ -39,9 +39,9 @@ class ReluctantStore(MemoryEventStore):
         super().__init__(default_limits=LIMITS)
         self._patience = patience
 
-    async def append(self, events: Sequence[Recorded[Event]]) -> int:
+    async def append(self, events: Sequence[Recorded[Event]], **more: Any) -> int:
         await self._let_others_go_first()
-        return await super().append(events)
+        return await super().append(events, **more)
 
     async def events(
         self, aggregate_id: UUID, *, after: int = 0, limit: int | None = None
