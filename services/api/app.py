@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.api import (
+    default_types,
     discovery,
     faults,
     health,
@@ -19,8 +20,11 @@ from services.api import (
     openapi,
     pools,
     projects,
+    qos_specs,
     quotas,
     services,
+    type_access,
+    type_specs,
     types,
     volume_actions,
     volume_metadata,
@@ -42,6 +46,10 @@ ROUTES: tuple[Route, ...] = (
     *volume_metadata.ROUTES,
     *volume_actions.ROUTES,
     *types.ROUTES,
+    *type_specs.ROUTES,
+    *type_access.ROUTES,
+    *qos_specs.ROUTES,
+    *default_types.ROUTES,
     *quotas.ROUTES,
     *limits.ROUTES,
     *services.ROUTES,

@@ -29,6 +29,13 @@ Words = Annotated[str, Meta(max_length=255)]
 Key = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:. /]*$")]
 Metadata = dict[Key, Words]
 
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+"""What must be called something."""
+
+SpecKey = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[a-zA-Z0-9\-_:.]*$")]
+Specs = dict[SpecKey, Words]
+"""Extra specs, and keys of QoS specs."""
+
 YES = ("true", "True", "TRUE", "1", "on", "On", "ON", "yes", "Yes", "YES", "y", "t")
 NO = ("false", "False", "FALSE", "0", "off", "Off", "OFF", "no", "No", "NO", "n", "f")
 Flag = (

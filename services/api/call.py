@@ -123,6 +123,13 @@ class Call:
             actor=Actor(self.caller.user_id, self.caller.project_id),
         )
 
+    async def change_catalogue(self, command: Any) -> Any:
+        """Runs a command about types or defaults; what is remembered of them is forgotten."""
+        try:
+            return await self.application.execute(command)
+        finally:
+            self.catalogue.forget()
+
     # what is answered
 
     @property

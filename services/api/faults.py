@@ -18,6 +18,8 @@ CODES: Mapping[type[errors.LapilliError], int] = {
     errors.Forbidden: 403,
     errors.OverQuota: 413,
     errors.Conflict: 409,
+    errors.AlreadyExists: 409,
+    errors.InUse: 400,
     errors.Superseded: 409,
     errors.Unavailable: 503,
 }

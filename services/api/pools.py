@@ -46,7 +46,7 @@ async def _wanted(call: Call) -> dict[str, str]:
     wanted = {name: value for name, value in call.query.items() if name != "detail"}
     volume_type = wanted.pop("volume_type", None)
     if volume_type is not None and call.has(microversions.POOL_TYPE_FILTER):
-        await call.catalogue.find(volume_type, private=call.is_admin)
+        await call.catalogue.find(volume_type, project_id=call.visible_project)
     return wanted
 
 

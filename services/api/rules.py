@@ -45,12 +45,32 @@ GET_METADATA = "volume:get_volume_metadata"
 CREATE_METADATA = "volume:create_volume_metadata"
 UPDATE_METADATA = "volume:update_volume_metadata"
 DELETE_METADATA = "volume:delete_volume_metadata"
+TYPE_CREATE = "volume_extension:type_create"
+TYPE_UPDATE = "volume_extension:type_update"
+TYPE_DELETE = "volume_extension:type_delete"
 TYPE_GET = "volume_extension:type_get"
 TYPE_GET_ALL = "volume_extension:type_get_all"
 FIELD_TYPE_SPECS = "volume_extension:access_types_extra_specs"
 FIELD_TYPE_QOS = "volume_extension:access_types_qos_specs_id"
+SPECS_LIST = "volume_extension:types_extra_specs:index"
+SPECS_SHOW = "volume_extension:types_extra_specs:show"
+SPECS_CREATE = "volume_extension:types_extra_specs:create"
+SPECS_UPDATE = "volume_extension:types_extra_specs:update"
+SPECS_DELETE = "volume_extension:types_extra_specs:delete"
 TYPE_SENSITIVE_SPECS = "volume_extension:types_extra_specs:read_sensitive"
 FIELD_TYPE_PUBLIC = "volume_extension:volume_type_access"
+TYPE_ACCESS_LIST = "volume_extension:volume_type_access:get_all_for_type"
+TYPE_ACCESS_ADD = "volume_extension:volume_type_access:addProjectAccess"
+TYPE_ACCESS_REMOVE = "volume_extension:volume_type_access:removeProjectAccess"
+QOS_GET_ALL = "volume_extension:qos_specs_manage:get_all"
+QOS_GET = "volume_extension:qos_specs_manage:get"
+QOS_CREATE = "volume_extension:qos_specs_manage:create"
+QOS_UPDATE = "volume_extension:qos_specs_manage:update"
+QOS_DELETE = "volume_extension:qos_specs_manage:delete"
+DEFAULT_SET = "volume_extension:default_set_or_update"
+DEFAULT_GET = "volume_extension:default_get"
+DEFAULT_GET_ALL = "volume_extension:default_get_all"
+DEFAULT_UNSET = "volume_extension:default_unset"
 QUOTAS_SHOW = "volume_extension:quotas:show"
 QUOTAS_UPDATE = "volume_extension:quotas:update"
 QUOTAS_DELETE = "volume_extension:quotas:delete"
@@ -74,12 +94,32 @@ RULES: Mapping[str, str] = {
     CREATE_METADATA: MEMBER,
     UPDATE_METADATA: MEMBER,
     DELETE_METADATA: MEMBER,
+    TYPE_CREATE: ADMIN,
+    TYPE_UPDATE: ADMIN,
+    TYPE_DELETE: ADMIN,
     TYPE_GET: READER,
     TYPE_GET_ALL: READER,
     FIELD_TYPE_SPECS: READER,
     FIELD_TYPE_QOS: ADMIN,
+    SPECS_LIST: READER,
+    SPECS_SHOW: READER,
+    SPECS_CREATE: ADMIN,
+    SPECS_UPDATE: ADMIN,
+    SPECS_DELETE: ADMIN,
     TYPE_SENSITIVE_SPECS: ADMIN,
     FIELD_TYPE_PUBLIC: MEMBER,
+    TYPE_ACCESS_LIST: ADMIN,
+    TYPE_ACCESS_ADD: ADMIN,
+    TYPE_ACCESS_REMOVE: ADMIN,
+    QOS_GET_ALL: ADMIN,
+    QOS_GET: ADMIN,
+    QOS_CREATE: ADMIN,
+    QOS_UPDATE: ADMIN,
+    QOS_DELETE: ADMIN,
+    DEFAULT_SET: ADMIN,
+    DEFAULT_GET: ADMIN,
+    DEFAULT_GET_ALL: ADMIN,
+    DEFAULT_UNSET: ADMIN,
     QUOTAS_SHOW: READER,
     QUOTAS_UPDATE: ADMIN,
     QUOTAS_DELETE: ADMIN,

@@ -66,9 +66,10 @@ async def create(call: Call) -> Response:
     strict = ("volume",) if call.has(microversions.STRICT_BODIES) else ()
     wish = (await call.body(given.CreateBody, strict=strict)).volume
     settings = call.application.settings
-    volume_type = await call.catalogue.find(
-        wish.volume_type or settings.volume_types.default, private=call.is_admin
+    type_name = wish.volume_type or await call.catalogue.default(
+        call.caller.project_id, otherwise=settings.volume_types.default
     )
+    volume_type = await call.catalogue.find(type_name, project_id=call.visible_project)
     await _refuse_sources(call, wish)
     call.check(rules.CREATE)
     command = CreateVolume(
@@ -82,6 +83,7 @@ async def create(call: Call) -> Response:
         volume_type_id=volume_type.id,
         availability_zone=wish.availability_zone or settings.placement.default_zone,
         known_zones=call.application.zones(),
+        type_visible_to=call.visible_project,
         at=call.moment(),
     )
     await call.application.execute(command)
