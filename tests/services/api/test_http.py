@@ -131,7 +131,7 @@ async def test_the_microversion_is_negotiated_and_told(stage, header, status, us
         ("GET", "!/v3/NOT-HEX/volumes"),
         ("DELETE", "/volumes"),
         ("PATCH", "/volumes/00000000-0000-4000-0000-000000000000"),
-        ("POST", "/types"),
+        ("PATCH", "/types"),
         ("BREW", "/volumes"),
         ("GET", "/volumes/%00"),
         ("GET", "/volumes/%ff%fe"),
