@@ -34,6 +34,8 @@ KINDS = {
     "quota.open": "a reservation still open although what it pays for is at rest",
     "quota.usage": "a ledger row that is not what the log adds up to",
     "quota.limits": "stored limits that are not those of the log",
+    "names.held": "a unique name that is not held by whom the log says",
+    "catalogue.tie": "what is tied to a volume type that does not exist, or does not say so",
     "projection.missing": "a row that a read model should have",
     "projection.extra": "a row that a read model should not have",
     "projection.differs": "a row of a read model that is not what the log leads to",

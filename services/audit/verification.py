@@ -11,7 +11,7 @@ from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
 from domain.errors import Unavailable
 from projections.views import Views
-from services.audit import quota, read_models
+from services.audit import catalogue, quota, read_models
 from services.audit.objects import Backend, ObjectAudit
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note, Report
@@ -50,8 +50,8 @@ async def verify(
 
 
 class _Verification:
-    """One run. Read models and ledger are read first, each with its position; the log, which is
-    at least as far, then tells what they had to be there."""
+    """One run. Read models, names and ledger are read first, each with its position and the ledger
+    last; the log, which is at least as far, then tells what they had to be there."""
 
     def __init__(self, parts: Parts, progress: Progress) -> None:
         self._parts = parts
@@ -64,11 +64,14 @@ class _Verification:
 
     async def run(self, *, at: datetime, at_rest: bool) -> Report:
         models = await self._read_models()
+        names = catalogue.NameAudit(*await self._parts.store.names())
         ledger = quota.LedgerAudit(*await self._parts.store.ledger())
-        await self._replay_log(ledger, models)
+        await self._replay_log(ledger, names, models)
         end = self._replay.position
         self._findings += [*quota.reservations(self._replay), *ledger.findings()]
+        self._findings += [*catalogue.ties(self._replay), *names.findings()]
         self._compared["ledger rows"] = ledger.compared()
+        self._compared["names"] = names.compared()
         for model in models:
             self._findings += model.findings(end)
             self._notes += model.notes(end)
@@ -98,7 +101,10 @@ class _Verification:
         return models
 
     async def _replay_log(
-        self, ledger: quota.LedgerAudit, models: Sequence[read_models.ReadModelAudit]
+        self,
+        ledger: quota.LedgerAudit,
+        names: catalogue.NameAudit,
+        models: Sequence[read_models.ReadModelAudit],
     ) -> None:
         """Up to the ledger's position, where the log's last commit was then."""
         while self._replay.position < ledger.position:
@@ -108,6 +114,7 @@ class _Verification:
                 self._replay.take(entry)
                 if entry.recorded is not None:
                     ledger.take(entry.position, entry.recorded.event)
+                    names.take(entry.recorded)
                     for model in models:
                         model.take(entry.recorded)
             self._progress("log", self._replay.position, ledger.position)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from adapters.event_store import tables
 from adapters.event_store.recorder import EventMapper
-from domain.aggregates import volume
+from domain.aggregates import default_type, volume
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.event import Event, Moment, Recorded
 from projections import generations
@@ -35,6 +35,15 @@ def a_lost_ledger_row(deployment: Deployment) -> None:
 def a_limit(deployment: Deployment) -> None:
     table = tables.limits_table
     deployment.tamper(lambda c: c.execute(update(table).values(limit=3)))
+
+
+def a_name(deployment: Deployment) -> None:
+    table = tables.names_table
+    deployment.tamper(lambda c: c.execute(update(table).values(holder=an_id(99))))
+
+
+def a_lost_name(deployment: Deployment) -> None:
+    deployment.tamper(lambda c: c.execute(delete(tables.names_table)))
 
 
 def a_view_row(deployment: Deployment) -> None:
@@ -150,7 +159,24 @@ def a_reservation_for_nothing(deployment: Deployment) -> None:
     appended(an_id(77), 1, reserved.pending[0].event)(deployment)
 
 
+OF_NO_TYPE = volume.Requested(
+    project_id=PROJECT,
+    user_id="mallory",
+    size_gib=1,
+    name=None,
+    description=None,
+    metadata={},
+    volume_type_id=str(an_id(50)),
+    availability_zone=None,
+    reservation_id=str(an_id(51)),
+)
+NOT_AGREED = default_type.Chosen(project_id=PROJECT, volume_type_id=str(an_id(52)))
+
 DAMAGES = [
+    (a_name, "names.held", "volume_type/__DEFAULT__"),
+    (a_lost_name, "names.held", "volume_type/__DEFAULT__"),
+    (appended(an_id(60), 1, OF_NO_TYPE), "catalogue.tie", str(an_id(60))),
+    (appended(an_id(61), 1, NOT_AGREED), "catalogue.tie", str(an_id(52))),
     (a_ledger_row, "quota.usage", f"{PROJECT}/gigabytes"),
     (a_lost_ledger_row, "quota.usage", f"{PROJECT}/volumes"),
     (a_limit, "quota.limits", PROJECT),

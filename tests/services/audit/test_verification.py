@@ -12,7 +12,10 @@ from domain.aggregates.quota_reservation import QuotaReservation
 from domain.errors import Unavailable
 from domain.event import Moment
 from services.audit.objects import Backend
+from services.commands.default_type import ChooseDefaultType, UnsetDefaultType
+from services.commands.qos_specs import AssociateQos, CreateQosSpecs, DeleteQosSpecs
 from services.commands.volume import ChangeVolumeMetadata
+from services.commands.volume_type import ChangeVolumeType, CreateVolumeType, DeleteVolumeType
 from tests.services.audit.auditing import FIRST, MALLORY, NOON, audit, kinds
 from tests.services.audit.deployment import HOST, PROJECT, Deployment, an_id
 
@@ -209,3 +212,25 @@ async def test_without_a_bus_the_rest_is_checked(deployment):
     report = await audit(deployment, parked=parked)
     assert report.exit_code == 0
     assert [note.kind for note in report.notes] == ["bus"]
+
+
+async def test_a_catalogue_that_was_used_in_every_way_is_sound(deployment):
+    gold, qos = an_id(70), an_id(71)
+    of_gold = {"id": gold, "deployment_default": "__DEFAULT__"}
+    run = deployment.run
+    await run(
+        CreateVolumeType, id=gold, name="gold", description=None, is_public=False, extra_specs={}
+    )
+    await run(CreateQosSpecs, id=qos, name="brisk", consumer="both", specs={"iops": "1"})
+    await run(AssociateQos, id=qos, volume_type_id=gold)
+    await run(ChooseDefaultType, project_id=PROJECT, volume_type_id=gold)
+    await run(ChangeVolumeType, **of_gold, name="golden")
+    await deployment.projected()
+    report = await audit(deployment)
+    assert (report.exit_code, report.compared["names"]) == (0, 3)
+    await run(UnsetDefaultType, project_id=PROJECT)
+    await run(DeleteVolumeType, **of_gold)
+    await run(DeleteQosSpecs, id=qos)
+    await deployment.projected()
+    report = await audit(deployment, at_rest=True)
+    assert (report.exit_code, report.findings, report.compared["names"]) == (0, [], 1)
