@@ -33,12 +33,15 @@ def test_every_lifecycle_in_every_format(invoke, name, format_, begins):
 
 
 def test_a_machine_for_programs(invoke):
-    told = json.loads(invoke("machine", "volume_type", "--json").output)
+    told = json.loads(invoke("machine", "default_type", "--json").output)
+    chosen = [
+        {"event": "chosen", "from": state, "to": "chosen"} for state in ("new", "chosen", "none")
+    ]
     assert told == {
-        "name": "volume_type",
-        "states": ["new", "available"],
-        "final": ["available"],
-        "transitions": [{"event": "created", "from": "new", "to": "available"}],
+        "name": "default_type",
+        "states": ["new", "chosen", "none"],
+        "final": [],
+        "transitions": [*chosen, {"event": "unset", "from": "chosen", "to": "none"}],
     }
     assert json.loads(invoke("machine", "--json").output).keys() == LIFECYCLES.keys()
 
