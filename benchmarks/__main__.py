@@ -3,12 +3,13 @@
 import argparse
 import os
 
-from benchmarks import append, footprint, lists, pipeline, rebuild
+from benchmarks import append, footprint, lists, pipeline, placement, rebuild
 from benchmarks.report import console
 
 BENCHMARKS = {
     "append": append.run,
     "pipeline": pipeline.run,
+    "placement": placement.run,
     "lists": lists.run,
     "rebuild": rebuild.run,
     "footprint": footprint.run,

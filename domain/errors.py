@@ -78,6 +78,14 @@ class InUse(LapilliError):
         super().__init__(f"{kind.replace('_', ' ').capitalize()} {id} is in use by {by}.")
 
 
+class OverCommitted(Conflict):
+    """Others were promised the room of a pool first; whoever asks has to decide again. GiB."""
+
+    def __init__(self, *, pool: str, asked: int, promised: int, ceiling: float) -> None:
+        self.pool, self.asked, self.promised, self.ceiling = pool, asked, promised, ceiling
+        super().__init__(kind="pool", id=pool)
+
+
 class Unavailable(LapilliError):
     """A part that we depend on does not answer; the same request may work later."""
 

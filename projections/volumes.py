@@ -113,6 +113,11 @@ def placed(recorded: Recorded[volume.Placed]) -> Patch:
     return _changed(recorded, host=event.host, availability_zone=event.availability_zone)
 
 
+@VOLUMES.projects(volume.Rescheduled)
+def rescheduled(recorded: Recorded[volume.Rescheduled]) -> Patch:
+    return _changed(recorded, host=None, availability_zone=recorded.event.availability_zone)
+
+
 @VOLUMES.projects(volume.Provisioned)
 def provisioned(recorded: Recorded[volume.Provisioned]) -> Patch:
     return _changed(

@@ -18,7 +18,7 @@ from projections.views import Views
 from services.api.application import Health, Part, PoolStatus, ServiceStatus
 from services.commands import HANDLERS
 from services.metrics import COMMAND_SECONDS, COMMANDS
-from services.reports import Report, Reports
+from services.reports import Report, Reports, flat
 from services.settings import Settings
 from services.unit_of_work import Commands
 from services.wakeup import going_on
@@ -162,12 +162,8 @@ def _pool_statuses(report: Report) -> list[PoolStatus]:
         PoolStatus(
             name=f"{report.host}#{pool.pool_name}",
             zone=report.zone,
-            capabilities={**backend, **_flat(msgspec.to_builtins(pool)), "backend_state": "up"},
+            capabilities={**backend, **flat(pool), "backend_state": "up"},
             timestamp=report.at,
         )
         for pool in stats.pools
     ]
-
-
-def _flat(pool: dict[str, Any]) -> dict[str, Any]:
-    return {**pool.pop("capabilities"), **pool}

@@ -15,11 +15,9 @@ from adapters.drivers.file import FileDriver
 from adapters.drivers.memory import MemoryBackend, MemoryDriver
 from adapters.event_store.sql import SqlEventStore
 from domain.errors import Unavailable
+from domain.placement import Rules
 from projections.views import Views
 from services.settings import Settings
-
-MEMORY_POOL_GIB = 1e9
-"""What a pool of the memory driver claims to hold: more than quota lets anyone ask for."""
 
 
 def now() -> datetime:
@@ -102,16 +100,17 @@ def open_driver(settings: Settings, backend: str) -> Driver:
     """
     configured = settings.backends[backend]
     pools = settings.backend_pools(backend)
+    known_as = configured.volume_backend_name or backend
     if configured.driver == "memory":
-        capacities = dict.fromkeys(pools, MEMORY_POOL_GIB)
-        return MemoryDriver(MemoryBackend(capacities), volume_backend_name=backend)
+        capacities = dict.fromkeys(pools, configured.capacity_gib)
+        return MemoryDriver(MemoryBackend(capacities), volume_backend_name=known_as)
     directory = settings.backend_path(backend)
     if not configured.directory:
         directory.mkdir(parents=True, exist_ok=True)
     return FileDriver(
         directory,
         pools,
-        volume_backend_name=backend,
+        volume_backend_name=known_as,
         max_over_subscription_ratio=settings.placement.over_subscription_ratio,
         reserved_percentage=settings.placement.reserved_percentage,
     )
@@ -120,6 +119,19 @@ def open_driver(settings: Settings, backend: str) -> Driver:
 def backend_host(settings: Settings, backend: str) -> str:
     """host@backend, under which volumes are placed."""
     return f"{settings.host_name}@{backend}"
+
+
+def placement_rules(settings: Settings) -> Rules:
+    """Which filters and weighers decide where volumes go."""
+    chosen = settings.placement
+    multipliers: dict[str, float] = {
+        "CapacityWeigher": chosen.capacity_multiplier,
+        "AllocatedCapacityWeigher": chosen.allocated_capacity_multiplier,
+        "VolumeNumberWeigher": chosen.volume_number_multiplier,
+        "GoodnessWeigher": chosen.goodness_multiplier,
+    }
+    weighers: dict[str, float] = {name: multipliers[name] for name in chosen.weighers}
+    return Rules(filters=chosen.filters, weighers=weighers)
 
 
 def instance(role: str) -> str:

@@ -25,10 +25,11 @@ from services.node import PROJECTED, Node
 from services.processes.deletion import Deletion
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
+from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.sweep import keep_swept
 from services.relay import Relay
-from services.reports import Report, keep_reporting
+from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
 
 Role = Callable[[Node], Coroutine[Any, Any, None]]
@@ -162,6 +163,8 @@ async def processes(node: Node) -> None:
         clock=composition.now,
         reports=node.reports,
         patience_s=node.settings.placement.patience_s,
+        rules=composition.placement_rules(node.settings),
+        max_attempts=node.settings.placement.max_attempts,
     )
     async with _reporting(node, "cinder-scheduler"):
         await _work(node, placement)
@@ -182,7 +185,7 @@ async def backend(node: Node, name: str) -> None:
     }
 
     async def look() -> Report:
-        return await _backend_report(driver, host=host, zone=settings.backend_zone(name))
+        return await _backend_report(node, name, driver)
 
     try:
         await _until_usable(node, driver, look)
@@ -191,7 +194,7 @@ async def backend(node: Node, name: str) -> None:
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
             _beside(keep_swept(node.commands, driver, backend=host)),
         ):
-            await _work(node, Provisioning(**shared), Deletion(**shared))
+            await _work(node, Provisioning(**shared), Deletion(**shared), RemnantRemoval(**shared))
     finally:
         await driver.close()
 
@@ -208,19 +211,24 @@ async def _until_usable(node: Node, driver: Driver, look: Callable[[], Awaitable
             await asyncio.sleep(node.settings.report_interval_s)
 
 
-async def _backend_report(driver: Driver, *, host: str, zone: str) -> Report:
-    stats, problem = None, None
+async def _backend_report(node: Node, name: str, driver: Driver) -> Report:
+    host = composition.backend_host(node.settings, name)
+    stats, problem, foreign = None, None, {}
     try:
-        stats = await driver.stats()
+        _, before = await node.store.promises()
+        stats = as_configured(await driver.stats(), node.settings.backends[name])
+        _, after = await node.store.promises()
+        foreign = foreign_gib(stats, host, before, after)
     except DriverFailure as failed:
         problem = failed.reason
     return Report(
         binary="cinder-volume",
         host=host,
-        zone=zone,
+        zone=node.settings.backend_zone(name),
         at=composition.now(),
         stats=stats,
         problem=problem,
+        foreign_gib=foreign,
     )
 
 

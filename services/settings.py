@@ -26,6 +26,19 @@ HexId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$")]  # a token of a NATS subject
 Seconds = Annotated[float, Meta(gt=0)]
 Limit = Annotated[int, Meta(ge=-1)]
+FilterName = Literal[
+    "AvailabilityZoneFilter",
+    "CapacityFilter",
+    "CapabilitiesFilter",
+    "DriverFilter",
+    "IgnoreAttemptedHostsFilter",
+    "SameBackendFilter",
+    "DifferentBackendFilter",
+    "JsonFilter",
+]
+WeigherName = Literal[
+    "CapacityWeigher", "AllocatedCapacityWeigher", "VolumeNumberWeigher", "GoodnessWeigher"
+]
 
 
 def says(meaning: str, **limits: Any) -> Meta:
@@ -117,11 +130,32 @@ class Placement(Section, frozen=True, kw_only=True):
         float, says("How long a request waits for a backend to report itself.", ge=0)
     ] = 60.0
     over_subscription_ratio: Annotated[
-        float, says("Provisioned to physical capacity of thin pools, at most.", ge=1)
+        Annotated[float, Meta(ge=1)] | Literal["auto"],
+        says("Provisioned to physical capacity of thin pools, at most. `auto`: as it turns out."),
     ] = 20.0
     reserved_percentage: Annotated[
         int, says("Part of each pool that is never given away.", ge=0, le=100)
     ] = 0
+    max_attempts: Annotated[
+        int, says("Backends that try to make a volume, one after the other. 1: no second.", ge=1)
+    ] = 3
+    filters: Annotated[
+        tuple[FilterName, ...],
+        says("What refuses pools, in this order. Backends that failed before are always refused."),
+    ] = ("AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter")
+    weighers: Annotated[
+        tuple[WeigherName, ...], says("What ranks the pools that are left; their sum counts.")
+    ] = ("CapacityWeigher",)
+    capacity_multiplier: Annotated[
+        float, says("Weight of room. Below 0: the fullest pool first.")
+    ] = 1.0
+    allocated_capacity_multiplier: Annotated[
+        float, says("Weight of what is promised already. Below 0: the emptiest pool first.")
+    ] = -1.0
+    volume_number_multiplier: Annotated[
+        float, says("Weight of the number of volumes. Below 0: the fewest first.")
+    ] = -1.0
+    goodness_multiplier: Annotated[float, says("Weight of goodness functions.")] = 1.0
 
 
 class VolumeTypes(Section, frozen=True, kw_only=True):
@@ -143,6 +177,21 @@ class Backend(Section, frozen=True, kw_only=True):
         tuple[Name, ...], says("Names of its pools. Empty: one, named as the backend.")
     ] = ()
     zone: Annotated[str, says("Its availability zone. Empty: `placement.default_zone`.")] = ""
+    volume_backend_name: Annotated[
+        str, says("What volume types call it; several may share one. Empty: its own name.")
+    ] = ""
+    capabilities: Annotated[
+        dict[str, bool | int | float | str], says("What volume types may ask of it besides.")
+    ] = {}
+    filter_function: Annotated[
+        str, says("Expression that has to be true to place a volume here (DriverFilter).")
+    ] = ""
+    goodness_function: Annotated[
+        str, says("Expression for how good a place it is, 0 to 100 (GoodnessWeigher).")
+    ] = ""
+    capacity_gib: Annotated[
+        float, says("What each pool of the memory driver claims to hold.", gt=0)
+    ] = 1e9
 
 
 class Processes(Section, frozen=True, kw_only=True):

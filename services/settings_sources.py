@@ -191,6 +191,10 @@ def describe(kind: inspect.Type) -> str:
             return "an integer" + _range(kind)
         case inspect.FloatType():
             return "a number" + _range(kind)
+        case inspect.UnionType(types=types):
+            return " or ".join(map(describe, types)).replace("one of ", "")
+        case inspect.DictType():
+            return "a table"
         case inspect.StrType(pattern=str() as pattern):
             return f"text that matches {pattern}"
         case _:

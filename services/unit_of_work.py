@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from domain.aggregate import A, Aggregate
 from domain.aggregates import AGGREGATES
 from domain.errors import Conflict, LapilliError, OverQuota, Unavailable
 from domain.event import Event, Recorded
+from services.promised import Promised
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -60,9 +61,12 @@ class Aggregates:
             self.keep(moved)
 
     async def read(self, cls: type[A], id: UUID) -> A:
-        """The aggregate as the store has it now; without events if there is none."""
-        aggregate = cast(A, self.known(id) or cls(id=id))
+        """The aggregate as the store has it now; without events if there is none of this kind."""
+        known = self.known(id)
+        aggregate = known if isinstance(known, cls) else cls(id=id)
         batch = await self._next_events(aggregate)
+        if batch and batch[0].event.kind != cls.kind:  # the id is of something else
+            return cls(id=id)
         if len(batch) == SNAPSHOT_EVERY and not aggregate.exists:
             aggregate = await self._from_snapshot(cls, id)
             batch = await self._next_events(aggregate)
@@ -112,7 +116,8 @@ class Aggregates:
 class UnitOfWork:
     """One try at one command."""
 
-    def __init__(self, aggregates: Aggregates, *, fresh: bool) -> None:
+    def __init__(self, aggregates: Aggregates, promised: Promised, *, fresh: bool) -> None:
+        self.promised = promised
         self._aggregates = aggregates
         self._fresh = fresh
         self.guessed = False
@@ -124,9 +129,9 @@ class UnitOfWork:
         """An aggregate to decide with; one without events does not exist."""
         if not self._fresh:
             known = self._aggregates.known(id)
-            if known is not None:
+            if isinstance(known, cls):
                 self.guessed = True
-                return cast(A, known)
+                return known
         return await self._aggregates.read(cls, id)
 
     async def commit(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> None:
@@ -158,12 +163,13 @@ class Commands:
 
     def __init__(self, store: EventStore) -> None:
         self.aggregates = Aggregates(store)
+        self.promised = Promised(store)
 
     async def run(self, handler: Handler[C, T], command: C) -> Done[T]:
         """Raises whatever the handler refuses with, and Conflict."""
         conflict: Conflict | None = None
         for tried in range(MAX_TRIES):
-            work = UnitOfWork(self.aggregates, fresh=tried > 0)
+            work = UnitOfWork(self.aggregates, self.promised, fresh=tried > 0)
             try:
                 value = await handler(command, work)
                 if work.position or not work.guessed:

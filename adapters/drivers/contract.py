@@ -4,12 +4,16 @@ Sources: Cinder's volume driver interface and its capability reports
 (cinder/interface/volume_driver.py, cinder/scheduler/host_manager.py).
 """
 
-from typing import Protocol
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
-Capability = bool | int | float | str
+Scalar = bool | int | float | str
+Capability = Scalar | list[Scalar] | dict[str, Scalar]
+
+Capacity = float | Literal["infinite", "unknown"]
+"""GiB, or what some backends say instead; placement then takes it to be enough."""
 
 
 class DriverFailure(Exception):
@@ -80,20 +84,24 @@ class PoolStats(
       with the sum of the volumes' sizes; here that sum is `provisioned`.)
     - provisioned: the sum of the sizes promised to users, more than is free on a thin pool.
     - reserved_percentage: the share of the total that placement leaves alone.
+    - max_over_subscription_ratio: "auto" follows what is provisioned; None is Cinder's default.
     - capabilities: further facts that volume types may ask for.
+    - filter_function, goodness_function: expressions by which the backend takes part in placement.
     """
 
     pool_name: str
-    total_capacity_gib: float
-    free_capacity_gib: float
+    total_capacity_gib: Capacity
+    free_capacity_gib: Capacity
     allocated_capacity_gib: float
     provisioned_capacity_gib: float
     total_volumes: int
     thin_provisioning_support: bool
     thick_provisioning_support: bool
-    max_over_subscription_ratio: float = 20.0
+    max_over_subscription_ratio: float | Literal["auto"] | None = 20.0
     reserved_percentage: int = 0
     capabilities: dict[str, Capability] = {}
+    filter_function: str | None = None
+    goodness_function: str | None = None
 
 
 class BackendStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 from uuid import UUID
 
 from adapters.drivers import reflink
@@ -61,7 +61,7 @@ class FileDriver:
         pools: Sequence[str],
         *,
         volume_backend_name: str = "file",
-        max_over_subscription_ratio: float = 20.0,
+        max_over_subscription_ratio: float | Literal["auto"] = 20.0,
         reserved_percentage: int = 0,
     ) -> None:
         for pool in pools:

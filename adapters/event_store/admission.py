@@ -7,6 +7,7 @@ from domain import quota
 from domain.errors import Conflict
 from domain.event import Event, Recorded
 from domain.names import Names
+from domain.promises import PoolLedger, changes
 from domain.quota import Ledger
 
 
@@ -17,8 +18,10 @@ class Admission:
     admitted; what an append says about others is left to the unique index of the log.
     """
 
-    def __init__(self, ledger: Ledger, names: Names, *, heads: Mapping[UUID, int]) -> None:
-        self._ledger, self._names = ledger, names
+    def __init__(
+        self, ledger: Ledger, names: Names, pools: PoolLedger, *, heads: Mapping[UUID, int]
+    ) -> None:
+        self._ledger, self._names, self._pools = ledger, names, pools
         self.heads = dict(heads)
 
     def admit(self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int]) -> None:
@@ -30,8 +33,11 @@ class Admission:
         for recorded in events:
             quota.check_unused(recorded, self._ledger)
         self._names.check(events)
+        promised = changes(recorded.event for recorded in events)
+        self._pools.check(promised)
         self._ledger.admit([recorded.event for recorded in events])
         self._names.settle(events)
+        self._pools.take(promised)
         self.heads.update(ahead)
 
     def _ahead(self, events: Sequence[Recorded[Event]]) -> dict[UUID, int]:

@@ -11,6 +11,8 @@ from adapters.event_store.port import Snapshot
 from domain import codec
 from domain.event import Event, Recorded
 from domain.names import Name, Names
+from domain.placement import Promise
+from domain.promises import PoolLedger
 from domain.quota import Ledger, Usage
 
 
@@ -22,6 +24,7 @@ class MemoryEventStore:
         self._streams: dict[UUID, list[Recorded[Event]]] = defaultdict(list)
         self._ledger = Ledger(defaults=default_limits)
         self._names = Names()
+        self._pools = PoolLedger()
         self._snapshots: dict[UUID, Snapshot] = {}
         self._told: list[Callable[[int], None]] = []
 
@@ -30,7 +33,8 @@ class MemoryEventStore:
     ) -> int:
         concerned = {*unchanged, *(recorded.aggregate_id for recorded in events)}
         heads = {id: len(self._streams[id]) for id in concerned}
-        Admission(self._ledger, self._names, heads=heads).admit(events, unchanged=unchanged)
+        admission = Admission(self._ledger, self._names, self._pools, heads=heads)
+        admission.admit(events, unchanged=unchanged)
         for recorded in events:
             stored = msgspec.structs.replace(_stored(recorded), position=len(self._log) + 1)
             self._log.append(stored)
@@ -62,6 +66,9 @@ class MemoryEventStore:
 
     async def names(self) -> tuple[int, dict[Name, UUID]]:
         return len(self._log), dict(self._names.holders)
+
+    async def promises(self, *, after: int = 0) -> tuple[int, dict[str, Promise]]:
+        return len(self._log), dict(self._pools.promised)
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         known = self._snapshots.get(snapshot.aggregate_id)

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.event import Event, Recorded
 from domain.names import Name
+from domain.placement import Promise
 from domain.quota import Usage
 
 
@@ -37,7 +38,8 @@ class EventStore(Protocol):
         of the last event. Raises Conflict if an aggregate has moved on since the version that its
         first event follows, or that it was read at; OverQuota or LimitBelowUsage if the ledger
         refuses, InUse if it knows of volumes that stand against it; AlreadyExists for a name that
-        is held, InvalidRequest for the deletion of the last volume type.
+        is held, InvalidRequest for the deletion of the last volume type; OverCommitted if a pool
+        would be promised beyond the ceiling that an event names.
 
         Positions are without gaps in the order of commits, as far as readers can tell: once a
         position can be read, no lower one will appear.
@@ -72,6 +74,11 @@ class EventStore(Protocol):
 
     async def names(self) -> tuple[int, dict[Name, UUID]]:
         """All names that are held: the position this is at, and the holders."""
+        ...
+
+    async def promises(self, *, after: int = 0) -> tuple[int, dict[str, Promise]]:
+        """The position the log is at, and what is promised on the pools on which that changed
+        above a position; of all that ever were promised anything."""
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:

@@ -24,6 +24,8 @@ from adapters.event_store.writer import GroupWriter
 from domain.errors import Unavailable
 from domain.event import Event, Recorded
 from domain.names import SCOPES, Name
+from domain.placement import Promise
+from domain.promises import PoolLedger, changes
 from domain.quota import Usage
 
 T = TypeVar("T")
@@ -54,9 +56,21 @@ class SqlEventStore:
             for table in self._snapshots.tables:
                 table.create(connection, checkfirst=True)
             named = inspect(connection).has_table(tables.names_table.name)
+            promised = inspect(connection).has_table(tables.pools_table.name)
             tables.metadata.create_all(connection)
             if not named:
                 self._name_what_is_there(connection)
+            if not promised:
+                self._promise_what_was(connection)
+
+    def _promise_what_was(self, connection: Connection) -> None:
+        """Fills the pools' ledger from a log that is older than it."""
+        ledger, position = PoolLedger(), 0
+        while batch := self._recorder.after(connection, position, 1_000):
+            events = [self._mapper.to_domain_event(row).event for row in batch]
+            ledger.take(changes(events))
+            position = batch[-1].id
+        tables.save_promises(connection, ledger, position=position)
 
     def _name_what_is_there(self, connection: Connection) -> None:
         """Fills the names of a log that was begun before they were kept beside it."""
@@ -119,6 +133,13 @@ class SqlEventStore:
             return self._recorder.last_position(connection), tables.load_names(connection, SCOPES)
 
         return await self._read(whole, isolation="REPEATABLE READ")
+
+    async def promises(self, *, after: int = 0) -> tuple[int, dict[str, Promise]]:
+        def changed(connection: Connection) -> tuple[int, dict[str, Promise]]:
+            position = self._recorder.last_position(connection)
+            return position, tables.load_promises(connection, after=after)
+
+        return await self._read(changed, isolation="REPEATABLE READ")
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         def save() -> None:

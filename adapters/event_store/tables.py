@@ -1,4 +1,4 @@
-"""Tables that live beside the log and in its transactions: the quota ledger, unique names."""
+"""Tables beside the log and in its transactions: ledgers of quota and pools, unique names."""
 
 from collections.abc import Collection
 from typing import Any
@@ -23,6 +23,9 @@ from sqlalchemy import (
 )
 
 from domain.names import Name, Names
+from domain.placement import Promise
+from domain.placement.capacity import NOTHING
+from domain.promises import PoolLedger
 from domain.quota import Amounts, Ledger, Usage
 
 metadata = MetaData()
@@ -52,6 +55,16 @@ names_table = Table(
     Column("holder", Uuid, nullable=False),
 )
 
+pools_table = Table(
+    "pool_promises",
+    metadata,
+    Column("pool", String(255), primary_key=True),
+    Column("gib", BigInteger, nullable=False),
+    Column("volumes", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False, index=True),
+)
+"""What is promised on each pool; `position` is the last event that changed it, or above."""
+
 _IN_PROJECTS: BindParameter[str] = bindparam("projects", expanding=True)
 _ALL_USAGE, _ALL_LIMITS = select(usage_table), select(limits_table)
 _SOME_USAGE = _ALL_USAGE.where(usage_table.c.project_id.in_(_IN_PROJECTS))
@@ -65,6 +78,38 @@ _UPSERT = text(
     " ON CONFLICT (project_id, resource)"
     " DO UPDATE SET in_use = excluded.in_use, reserved = excluded.reserved"
 )
+
+
+_SOME_POOLS = select(pools_table.c.pool, pools_table.c.gib, pools_table.c.volumes).where(
+    pools_table.c.pool.in_(bindparam("pools", expanding=True))
+)
+_CHANGED_POOLS = select(pools_table.c.pool, pools_table.c.gib, pools_table.c.volumes).where(
+    pools_table.c.position > bindparam("after")
+)
+_UPSERT_POOL = text(
+    "INSERT INTO pool_promises (pool, gib, volumes, position)"
+    " VALUES (:pool, :gib, :volumes, :position)"
+    " ON CONFLICT (pool) DO UPDATE"
+    " SET gib = excluded.gib, volumes = excluded.volumes, position = excluded.position"
+)
+
+
+def load_promises(connection: Connection, *, after: int = 0) -> dict[str, Promise]:
+    """What is promised on the pools that changed above a position."""
+    rows = connection.execute(_CHANGED_POOLS, {"after": after})
+    return {pool: Promise(gib, volumes) for pool, gib, volumes in rows}
+
+
+def save_promises(connection: Connection, ledger: PoolLedger, *, position: int) -> None:
+    """Writes what changed since the last time, as of a position."""
+    rows = [
+        {"pool": pool, "gib": now.gib, "volumes": now.volumes, "position": position}
+        for pool in sorted(ledger.touched)
+        for now in [ledger.of(pool)]
+    ]
+    if rows:
+        connection.execute(_UPSERT_POOL, rows)
+    ledger.touched.clear()
 
 
 def load_usage(
@@ -116,7 +161,7 @@ class KnownNames(Names):
 
 
 class KnownLedger(Ledger):
-    """The ledger as of a log position, as far as it was needed so far.
+    """The ledgers of quota and pools as of a log position, as far as it was needed so far.
 
     It is exact for as long as the log ends there: whatever changes the ledger is in the log.
     """
@@ -126,10 +171,18 @@ class KnownLedger(Ledger):
         self.position = position
         self.heads: dict[UUID, int] = {}
         """The versions of aggregates that appends depend on without changing them."""
+        self.pools = PoolLedger()
         self._projects: set[str] = set()
 
-    def load(self, connection: Connection, projects: Collection[str]) -> None:
-        """Makes sure that these projects are known."""
+    def load(
+        self, connection: Connection, projects: Collection[str], pools: Collection[str]
+    ) -> None:
+        """Makes sure that these projects and pools are known."""
+        unknown = set(pools) - self.pools.promised.keys()
+        if unknown:
+            self.pools.promised.update(dict.fromkeys(unknown, NOTHING))
+            rows = connection.execute(_SOME_POOLS, {"pools": list(unknown)})
+            self.pools.promised.update({row[0]: Promise(row[1], row[2]) for row in rows})
         missing = set(projects) - self._projects
         if missing:
             self.usage.update(load_usage(connection, missing))
@@ -144,6 +197,7 @@ class KnownLedger(Ledger):
 
     def save(self, connection: Connection) -> None:
         """Writes what changed since the last time."""
+        save_promises(connection, self.pools, position=self.position)
         if self.touched:
             self._save_usage(connection)
         for project_id in sorted(self.relimited):

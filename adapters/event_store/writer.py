@@ -21,6 +21,7 @@ from domain import quota
 from domain.errors import LapilliError, Unavailable
 from domain.event import Event, Recorded
 from domain.names import SCOPES
+from domain.promises import changes
 
 MAX_GROUP = 256
 """How many commands share a transaction at most; bounds how long it holds the log."""
@@ -147,7 +148,7 @@ class GroupWriter:
             last = self._recorder.last_position(connection)
             if ledger is None or ledger.position != last:
                 ledger = KnownLedger(self._default_limits, position=last)
-            ledger.load(connection, needed.projects)
+            ledger.load(connection, needed.projects, needed.pools)
             ledger.load_of_all(connection, needed.resources)
             names = tables.KnownNames(connection, needed.scopes)
             unknown = needed.unchanged - ledger.heads.keys()
@@ -156,7 +157,7 @@ class GroupWriter:
                     **dict.fromkeys(unknown, 0),
                     **self._recorder.heads(connection, list(unknown)),
                 }
-            admission = Admission(ledger, names, heads=ledger.heads)
+            admission = Admission(ledger, names, ledger.pools, heads=ledger.heads)
             admitted = _admitted(group, admission)
             ledger.position = self._insert(connection, admitted, after=last)
             ledger.heads = {id: admission.heads[id] for id in ledger.heads}
@@ -221,6 +222,8 @@ class _Needed(msgspec.Struct):
 
     projects: set[str]
     """Those whose ledger may be asked or change."""
+    pools: set[str]
+    """Those whose promises may change."""
     resources: set[str]
     """Those whose usage by all projects is asked for."""
     scopes: set[str]
@@ -230,9 +233,11 @@ class _Needed(msgspec.Struct):
 
 
 def _needed(group: Sequence[_Append]) -> _Needed:
-    needed = _Needed(set(), set(), set(), set())
+    needed = _Needed(set(), set(), set(), set(), set())
     for append in group:
         needed.unchanged.update(append.unchanged)
+        promised = changes(recorded.event for recorded in append.events)
+        needed.pools.update(change.pool for change in promised)
         for recorded in append.events:
             kind = recorded.event.kind
             if kind in quota.KINDS:

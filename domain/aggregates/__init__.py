@@ -1,15 +1,25 @@
 """Every aggregate: its events, its decisions, its state; one file each."""
 
 from domain.aggregate import Aggregate
+from domain.aggregates import volume_upcasts as volume_upcasts  # so that old events can be read
 from domain.aggregates.default_type import DefaultType
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits
 from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 
 AGGREGATES: dict[str, type[Aggregate]] = {
     aggregate.kind: aggregate
-    for aggregate in (Volume, QuotaReservation, QuotaLimits, VolumeType, QosSpecs, DefaultType)
+    for aggregate in (
+        Volume,
+        Remnant,
+        QuotaReservation,
+        QuotaLimits,
+        VolumeType,
+        QosSpecs,
+        DefaultType,
+    )
 }
 """By kind, the first word of their events' names."""

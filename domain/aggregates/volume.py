@@ -1,8 +1,8 @@
 """A volume: asked for, placed, provisioned, used, deleted."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
@@ -10,10 +10,10 @@ from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment, event
 from domain.lifecycle import Lifecycle
 from domain.machines.volume import VISIBLE_STATUS, VOLUME
-from domain.placement import Decision
+from domain.placement import Decision, Tried
 
 
-@event("volume.requested")
+@event("volume.requested", version=2)
 class Requested(Event, frozen=True):
     """A user asked for a volume, and quota for it was reserved in the same append."""
 
@@ -26,25 +26,36 @@ class Requested(Event, frozen=True):
     volume_type_id: str
     availability_zone: str | None
     reservation_id: str
+    zones: list[str]
+    """Where it may be; empty: anywhere."""
+    hints: dict[str, Any]
+    """Cinder's scheduler hints, as they came."""
 
 
-@event("volume.placed")
+@event("volume.placed", version=2)
 class Placed(Event, frozen=True):
-    """A pool was chosen; `decision` tells which were considered, and why not the others."""
+    """A pool was chosen; `decision` tells which were considered, and why not the others.
+
+    It is placement `number` of at most `most`, when backends fail to make it.
+    """
 
     host: str
     availability_zone: str
     project_id: str
     size_gib: int
     decision: Decision
+    number: int
+    most: int
 
 
-@event("volume.placement_failed")
+@event("volume.placement_failed", version=2)
 class PlacementFailed(Event, frozen=True):
-    """No pool could take it."""
+    """No pool could take it, the first time or after other backends had failed to make it."""
 
     reason: str
     decision: Decision
+    number: int
+    most: int
 
 
 @event("volume.provisioning_started")
@@ -65,13 +76,30 @@ class Provisioned(Event, frozen=True):
     provider_id: str | None
 
 
-@event("volume.provisioning_failed")
+@event("volume.provisioning_failed", version=2)
 class ProvisioningFailed(Event, frozen=True):
-    """The backend could not make it."""
+    """The backend could not make it, and no other is to try: `tried` are all that did."""
 
     host: str
     attempt: int
     reason: str
+    tried: list[Tried]
+
+
+@event("volume.rescheduled")
+class Rescheduled(Event, frozen=True):
+    """The backend could not make it, and another one shall try; it is on no backend any more.
+
+    It was placement `number` of at most `most`. What may be left of it there is a remnant.
+    """
+
+    host: str
+    attempt: int
+    reason: str
+    number: int
+    most: int
+    size_gib: int
+    availability_zone: str | None
 
 
 @event("volume.deletion_requested")
@@ -158,6 +186,7 @@ class Volume(Aggregate):
 
     kind: ClassVar[str] = "volume"
     lifecycle: ClassVar[Lifecycle] = VOLUME
+    snapshot_version: ClassVar[int] = 2
 
     project_id: str = ""
     size_gib: int = 0
@@ -167,7 +196,13 @@ class Volume(Aggregate):
     volume_type_id: str = ""
     availability_zone: str | None = None
     reservation_id: str = ""
+    asked_zone: str | None = None
+    zones: list[str] = []
+    hints: dict[str, Any] = {}
     host: str | None = None
+    placements: int = 0
+    most_placements: int = 1
+    tried: list[Tried] = []
     attempt: int = 0
     requested_at: datetime | None = None
 
@@ -185,6 +220,8 @@ class Volume(Aggregate):
         volume_type_id: UUID,
         availability_zone: str | None,
         reservation_id: UUID,
+        zones: Sequence[str] = (),
+        hints: Mapping[str, Any] = {},
         at: Moment,
     ) -> "Volume":
         """A new volume, paid for by a reservation that must be stored in the same append."""
@@ -200,6 +237,8 @@ class Volume(Aggregate):
                 volume_type_id=str(volume_type_id),
                 availability_zone=availability_zone,
                 reservation_id=str(reservation_id),
+                zones=list(zones) or ([availability_zone] if availability_zone else []),
+                hints=dict(hints),
             ),
             at,
         )
@@ -207,10 +246,19 @@ class Volume(Aggregate):
 
     # placement
 
-    def place(self, decision: Decision, at: Moment) -> None:
-        """Follows a placement decision: to the chosen pool, or into error with the reason."""
+    def place(self, decision: Decision, at: Moment, *, most: int = 1) -> None:
+        """Follows a placement decision: to the chosen pool, or into error with the reason.
+
+        `most` is how many backends may try, this one included, should they fail.
+        """
+        number = self.placements + 1
         if decision.chosen is None:
-            self.record(PlacementFailed(reason=decision.reason, decision=decision), at)
+            self.record(
+                PlacementFailed(
+                    reason=decision.reason, decision=decision, number=number, most=most
+                ),
+                at,
+            )
             return
         self.record(
             Placed(
@@ -219,6 +267,8 @@ class Volume(Aggregate):
                 project_id=self.project_id,
                 size_gib=self.size_gib,
                 decision=decision,
+                number=number,
+                most=most,
             ),
             at,
         )
@@ -241,14 +291,35 @@ class Volume(Aggregate):
                 Provisioned(host=self._held_by(), attempt=attempt, provider_id=provider_id), at
             )
 
-    def provisioning_failed(self, attempt: int, reason: str, at: Moment) -> None:
-        """The worker could not make it. Raises Superseded as `provisioned`."""
+    def provisioning_failed(
+        self, attempt: int, reason: str, at: Moment, *, elsewhere: bool = False
+    ) -> None:
+        """The worker could not make it. Raises Superseded as `provisioned`.
+
+        `elsewhere` says that another backend may well succeed; then one shall try, unless as many
+        have tried as may.
+        """
         self._check_claim(attempt)
+        host = self._held_by()
         if self.state == "cancelling":
-            self.record(CreationCancelled(host=self._held_by(), attempt=attempt), at)
-        else:
+            self.record(CreationCancelled(host=host, attempt=attempt), at)
+        elif elsewhere and self.placements < self.most_placements:
             self.record(
-                ProvisioningFailed(host=self._held_by(), attempt=attempt, reason=reason), at
+                Rescheduled(
+                    host=host,
+                    attempt=attempt,
+                    reason=reason,
+                    number=self.placements,
+                    most=self.most_placements,
+                    size_gib=self.size_gib,
+                    availability_zone=self.asked_zone,
+                ),
+                at,
+            )
+        else:
+            tried = [*self.tried, Tried(pool=host, reason=reason)]
+            self.record(
+                ProvisioningFailed(host=host, attempt=attempt, reason=reason, tried=tried), at
             )
 
     def abandon_creation(self, at: Moment) -> None:
@@ -327,10 +398,15 @@ class Volume(Aggregate):
                 self.project_id, self.size_gib = event.project_id, event.size_gib
                 self.name, self.description = event.name, event.description
                 self.metadata, self.volume_type_id = event.metadata, event.volume_type_id
-                self.availability_zone = event.availability_zone
+                self.availability_zone = self.asked_zone = event.availability_zone
+                self.zones, self.hints = event.zones, event.hints
                 self.reservation_id, self.requested_at = event.reservation_id, at.at
             case Placed():
                 self.host, self.availability_zone = event.host, event.availability_zone
+                self.placements, self.most_placements = event.number, event.most
+            case Rescheduled():
+                self.host, self.availability_zone = None, self.asked_zone
+                self.tried = [*self.tried, Tried(pool=event.host, reason=event.reason)]
             case ProvisioningStarted() | DeletionStarted():
                 self.attempt = event.attempt
             case Described():

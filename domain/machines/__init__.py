@@ -5,6 +5,7 @@ from domain.machines.default_type import DEFAULT_TYPE
 from domain.machines.qos_specs import QOS_SPECS
 from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
+from domain.machines.remnant import REMNANT
 from domain.machines.volume import VOLUME
 from domain.machines.volume_type import VOLUME_TYPE
 
@@ -12,6 +13,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
     lifecycle.name: lifecycle
     for lifecycle in (
         VOLUME,
+        REMNANT,
         QUOTA_RESERVATION,
         QUOTA_LIMITS,
         VOLUME_TYPE,

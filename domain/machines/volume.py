@@ -27,6 +27,8 @@ VOLUME = Lifecycle(
         ("provisioning_started",   ["placed", "provisioning"],     "provisioning"),
         ("provisioned",            ["provisioning"],               "available"),
         ("provisioning_failed",    ["provisioning"],               "error"),
+        # that backend failed, another one shall try: it is on none until it is placed again
+        ("rescheduled",            ["provisioning"],               "requested"),
         ("deletion_requested",     DELETABLE,                      "deleting"),
         # a driver is at work on it: its outcome is waited for, then deletion follows
         ("cancellation_requested", ["provisioning"],               "cancelling"),

@@ -36,7 +36,7 @@ class NewVolume(msgspec.Struct, kw_only=True):
 
 
 class CreateBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """POST /volumes. Scheduler hints are taken and have no effect yet."""
+    """POST /volumes. Scheduler hints may stand here or inside; those here win."""
 
     volume: NewVolume
     hints: dict[str, Any] | None = msgspec.field(name="OS-SCH-HNT:scheduler_hints", default=None)

@@ -64,7 +64,8 @@ class Encryption(msgspec.Struct):
 async def create(call: Call) -> Response:
     """Accepts a raw volume; it is made afterwards."""
     strict = ("volume",) if call.has(microversions.STRICT_BODIES) else ()
-    wish = (await call.body(given.CreateBody, strict=strict)).volume
+    body = await call.body(given.CreateBody, strict=strict)
+    wish = body.volume
     settings = call.application.settings
     type_name = wish.volume_type or await call.catalogue.default(
         call.caller.project_id, otherwise=settings.volume_types.default
@@ -81,9 +82,11 @@ async def create(call: Call) -> Response:
         description=_either(wish.description, wish.display_description),
         metadata=wish.metadata or {},
         volume_type_id=volume_type.id,
-        availability_zone=wish.availability_zone or settings.placement.default_zone,
+        availability_zone=wish.availability_zone,
+        default_zone=settings.placement.default_zone,
         known_zones=call.application.zones(),
         type_visible_to=call.visible_project,
+        hints=body.hints or wish.hints or {},
         at=call.moment(),
     )
     await call.application.execute(command)
@@ -230,7 +233,7 @@ def _as_requested(command: CreateVolume) -> VolumeRow:
         description=command.description,
         size_gib=command.size_gib,
         status="creating",
-        availability_zone=command.availability_zone,
+        availability_zone=command.availability_zone or command.default_zone,
         volume_type_id=command.volume_type_id,
         metadata=command.metadata,
         host=None,

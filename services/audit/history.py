@@ -8,7 +8,8 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
-from domain.aggregates.volume import Described, Requested, Volume
+from domain.aggregates.remnant import remnant_id
+from domain.aggregates.volume import Described, Requested, Rescheduled, Volume
 from domain.errors import InvalidRequest, NotFound
 from domain.event import Event, Recorded
 from services.audit.replay import Replay
@@ -36,7 +37,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that happened to an aggregate, and to the quota that pays for it."""
+    """Everything that happened to an aggregate, to the quota that pays for it, and to what it left
+    on backends that failed."""
 
     aggregate: Aggregate
     lines: list[Line]
@@ -98,7 +100,7 @@ async def history(log: StoredLog, id: UUID) -> History:
     if not own:
         raise NotFound(kind=KIND, id=str(id))
     entries = [*own]
-    for other in _quota_of(own):
+    for other in _beside(own):
         entries += await log.stream(other)
     entries.sort(key=lambda entry: entry.position)
     replay = Replay()
@@ -109,8 +111,8 @@ async def history(log: StoredLog, id: UUID) -> History:
 
 
 async def related(log: StoredLog, id: UUID) -> frozenset[UUID]:
-    """The aggregate, and the reservations that pay for it."""
-    return frozenset({id, *_quota_of(await log.stream(id))})
+    """The aggregate, the reservations that pay for it, and what it left on backends."""
+    return frozenset({id, *_beside(await log.stream(id))})
 
 
 async def state_at(
@@ -143,11 +145,17 @@ async def state_at(
     return AGGREGATES[past[0].event.kind].from_history(id, past), past[-1]
 
 
-def _quota_of(own: Sequence[Entry]) -> list[UUID]:
-    """The reservations that these events speak of, and their releases, if there are any."""
-    said = (getattr(entry.recorded and entry.recorded.event, "reservation_id", "") for entry in own)
+def _beside(own: Sequence[Entry]) -> list[UUID]:
+    """Whose events belong to these: reservations, their releases, and remnants, if any."""
+    events = [entry.recorded.event for entry in own if entry.recorded]
+    said = (getattr(event, "reservation_id", "") for event in events)
     taken = [UUID(id) for id in dict.fromkeys(said) if id]
-    return [id for each in taken for id in (each, uuid5(each, "release"))]
+    left = [
+        remnant_id(own[0].aggregate_id, event.number)
+        for event in events
+        if isinstance(event, Rescheduled)
+    ]
+    return [*(id for each in taken for id in (each, uuid5(each, "release"))), *left]
 
 
 def _lines(entries: Sequence[Entry], replay: Replay) -> Iterator[Line]:

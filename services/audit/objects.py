@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.drivers.contract import Driver, DriverFailure
+from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note
@@ -94,6 +95,10 @@ class ObjectAudit:
                 must.add(volume.id)
             elif volume.host == where and volume.state in MAY:
                 may.add(volume.id)
+        for remnant in self._replay.of_kind(Remnant.kind):
+            assert isinstance(remnant, Remnant)
+            if remnant.host == where and remnant.state == "left":
+                may.add(UUID(remnant.volume_id))
         # what cannot be read may be anything, anywhere
         damaged = self._replay.damaged
         return _Expected(frozenset(must - damaged), frozenset(must | may | damaged))

@@ -13,6 +13,7 @@ from domain.errors import Unavailable
 from projections.views import Views
 from services.audit import catalogue, quota, read_models
 from services.audit.objects import Backend, ObjectAudit
+from services.audit.promises import PromiseAudit
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note, Report
 from services.audit.stored import StoredLog
@@ -64,14 +65,16 @@ class _Verification:
 
     async def run(self, *, at: datetime, at_rest: bool) -> Report:
         models = await self._read_models()
+        pools = PromiseAudit(*await self._parts.store.promises())
         names = catalogue.NameAudit(*await self._parts.store.names())
         ledger = quota.LedgerAudit(*await self._parts.store.ledger())
-        await self._replay_log(ledger, names, models)
+        await self._replay_log(ledger, names, pools, models)
         end = self._replay.position
         self._findings += [*quota.reservations(self._replay), *ledger.findings()]
-        self._findings += [*catalogue.ties(self._replay), *names.findings()]
+        self._findings += [*catalogue.ties(self._replay), *names.findings(), *pools.findings()]
         self._compared["ledger rows"] = ledger.compared()
         self._compared["names"] = names.compared()
+        self._compared["pools"] = pools.compared()
         for model in models:
             self._findings += model.findings(end)
             self._notes += model.notes(end)
@@ -104,9 +107,10 @@ class _Verification:
         self,
         ledger: quota.LedgerAudit,
         names: catalogue.NameAudit,
+        pools: PromiseAudit,
         models: Sequence[read_models.ReadModelAudit],
     ) -> None:
-        """Up to the ledger's position, where the log's last commit was then."""
+        """Up to the ledger's position, where the log's last commit was then; it was read last."""
         while self._replay.position < ledger.position:
             for entry in await self._parts.log.after(self._replay.position, BATCH):
                 if entry.position > ledger.position:
@@ -115,6 +119,7 @@ class _Verification:
                 if entry.recorded is not None:
                     ledger.take(entry.position, entry.recorded.event)
                     names.take(entry.recorded)
+                    pools.take(entry.recorded)
                     for model in models:
                         model.take(entry.recorded)
             self._progress("log", self._replay.position, ledger.position)

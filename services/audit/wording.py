@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from domain.aggregates.volume import Placed
 from domain.event import Event
 from domain.placement import Decision
 from domain.quota import TYPED
@@ -12,7 +13,10 @@ from services.audit.stored import Entry
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-SURROUNDING = frozenset({"project_id", "user_id", "reservation_id", "largest_gib"})
+MOST_REFUSALS = 10
+"""How many refused pools one line names."""
+
+SURROUNDING = frozenset({"project_id", "user_id", "reservation_id", "largest_gib", "zones", "most"})
 """Fields that only repeat what is known from elsewhere when an event is read among others."""
 
 
@@ -21,7 +25,10 @@ def details(event: Event) -> str:
     parts = []
     for name in event.__struct_fields__:
         value = getattr(event, name)
-        if name in SURROUNDING or value is None or value == {} or value is False:
+        if name == "number":
+            parts.append(_placement_number(event, value))
+            continue
+        if name in SURROUNDING or value is None or value is False or value in ({}, [], ()):
             continue
         parts.append(placement(value) if isinstance(value, Decision) else _said(name, value))
     return ", ".join(part for part in parts if part)
@@ -30,10 +37,17 @@ def details(event: Event) -> str:
 def placement(decision: Decision) -> str:
     """Why the others were not chosen."""
     refused = [v for v in decision.candidates if v.refused_by is not None]
-    fit = len(decision.candidates) - len(refused)
-    words = f"{fit} of {len(decision.candidates)} pools fit"
-    reasons = "; ".join(f"{v.pool}: {v.reason or v.refused_by}" for v in refused)
+    words = f"{decision.fit} of {decision.considered} pools fit"
+    reasons = "; ".join(f"{v.pool}: {v.reason or v.refused_by}" for v in refused[:MOST_REFUSALS])
+    if len(refused) > MOST_REFUSALS:
+        reasons += f"; … {len(refused) - MOST_REFUSALS} more, see `lapilli why`"
     return f"{words} ({reasons})" if reasons else words
+
+
+def _placement_number(event: Event, number: int) -> str:
+    """Not worth a word as long as the first backend makes it."""
+    first = number == 1 and isinstance(event, Placed)
+    return "" if first else f"placement {number} of {getattr(event, 'most', number)}"
 
 
 def plain(entry: Entry) -> dict[str, Any]:
@@ -63,6 +77,8 @@ def plain(entry: Entry) -> dict[str, Any]:
 
 def _said(name: str, value: Any) -> str:
     match name, value:
+        case "tried", (list() | tuple()):
+            return "tried " + "; ".join(f"{each.pool}: {each.reason}" for each in value)
         case "subject", str():
             return f"for {_short(value)}"
         case "size_gib", int():
@@ -78,7 +94,7 @@ def _said(name: str, value: Any) -> str:
             )
         case _, dict():
             return f"{name} " + " ".join(f"{k}={v}" for k, v in value.items())
-        case _, list():
+        case _, list() | tuple():
             return f"{name} {' '.join(map(str, value))}"
         case "attempt", int():
             return f"attempt {value}"

@@ -5,7 +5,7 @@ import sys
 import click
 
 from domain.errors import LapilliError
-from services.cli import docs, events, machine, parked, running, verify
+from services.cli import docs, events, machine, parked, running, verify, why
 from services.settings import SettingsError
 
 
@@ -26,6 +26,6 @@ def main() -> None:
     """Block storage on an event log, behind Cinder's API."""
 
 
-for part in (running, events, verify, parked, machine, docs):
+for part in (running, events, why, verify, parked, machine, docs):
     for command in part.COMMANDS:
         main.add_command(command)

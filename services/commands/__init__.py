@@ -3,11 +3,19 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.commands import default_type, qos_specs, quota_limits, volume, volume_type
+from services.commands import (
+    default_type,
+    qos_specs,
+    quota_limits,
+    remnant,
+    volume,
+    volume_type,
+)
 from services.unit_of_work import UnitOfWork
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **volume.HANDLERS,
+    **remnant.HANDLERS,
     **volume_type.HANDLERS,
     **qos_specs.HANDLERS,
     **default_type.HANDLERS,

@@ -1,6 +1,6 @@
 """Commands about volumes: from users, and from the processes that carry their wishes out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -8,13 +8,15 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
-from domain.errors import InvalidRequest, NotFound, OverQuota
+from domain.errors import Conflict, InvalidRequest, NotFound, OverQuota
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
-from domain.placement import Pool, place
+from domain.placement import Pool, Rules, place
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
+from services.commands.placing import allowed_zones, checked_hints, request_of
 from services.unit_of_work import UnitOfWork
 
 
@@ -33,8 +35,12 @@ class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str]
     volume_type_id: UUID
     availability_zone: str | None
+    default_zone: str | None = None
+    """Where it goes if neither it nor its type names a zone; None: anywhere."""
     known_zones: frozenset[str]
     type_visible_to: str | None = None
+    hints: Mapping[str, Any] = {}
+    """Cinder's scheduler hints."""
     at: Moment
 
 
@@ -71,10 +77,15 @@ class DeleteVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlaceVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """Decides where a requested volume goes, given what the pools last reported."""
+    """Decides where a requested volume goes, given what the pools last reported.
+
+    `max_attempts` is how many backends may try, should they fail.
+    """
 
     id: UUID
     pools: list[Pool]
+    rules: Rules = msgspec.field(default_factory=Rules)
+    max_attempts: int = 1
     at: Moment
 
 
@@ -87,12 +98,16 @@ class StartProvisioning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FinishProvisioning(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an attempt: made if there is no `failure`."""
+    """What came of an attempt: made if there is no `failure`.
+
+    `elsewhere` says that another backend may well succeed where this one failed.
+    """
 
     id: UUID
     attempt: int
     provider_id: str | None = None
     failure: str | None = None
+    elsewhere: bool = False
     at: Moment
 
 
@@ -123,7 +138,12 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
     volume_type.visible_to(cmd.type_visible_to)
     _check_size(cmd.size_gib)
     volume_type.check_size(cmd.size_gib)
-    _check_zone(cmd.availability_zone, cmd.known_zones)
+    zones = allowed_zones(
+        cmd.availability_zone,
+        extra_specs=volume_type.extra_specs,
+        known=cmd.known_zones,
+        default=cmd.default_zone,
+    )
     reservation = QuotaReservation.reserve(
         uuid5(cmd.id, "reservation"),
         project_id=cmd.project_id,
@@ -141,8 +161,10 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
         description=checked_name(cmd.description, field="description"),
         metadata=checked_metadata(cmd.metadata),
         volume_type_id=cmd.volume_type_id,
-        availability_zone=cmd.availability_zone,
+        availability_zone=zones[0] if len(zones) == 1 else None,
         reservation_id=reservation.id,
+        zones=zones,
+        hints=checked_hints(cmd.hints),
         at=cmd.at,
     )
     try:
@@ -192,13 +214,22 @@ async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
 
 
 async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
-    """Raises NotAllowed if it is placed already, or not wanted any more."""
+    """Raises NotAllowed if it is placed already or not wanted any more, OverCommitted if others
+    were promised the room first: then it is decided again."""
     volume = await work.load(Volume, cmd.id)
-    decision = place(cmd.pools, size_gib=volume.size_gib, zone=volume.availability_zone)
-    volume.place(decision, cmd.at)
+    request = await request_of(volume, work)
+    promised = await work.promised.now()
+    held = work.promised.with_held()
+    decision = place(cmd.pools, request, rules=cmd.rules, promised=held)
+    if decision.chosen is None and held is not promised:  # what others hold they may not get
+        decision = place(cmd.pools, request, rules=cmd.rules, promised=promised)
+    if decision.chosen is None and work.guessed:  # a refusal is believed only on fresh state
+        raise Conflict(kind=volume.kind, id=str(volume.id))
+    volume.place(decision, cmd.at, most=cmd.max_attempts)
     if decision.chosen is None:
         await work.commit(volume, await _settled(volume, work, cmd.at))
-    else:
+        return
+    with work.promised.holding(decision.chosen.pool, volume.size_gib):
         await work.commit(volume)
 
 
@@ -215,13 +246,25 @@ async def start_provisioning(cmd: StartProvisioning, work: UnitOfWork) -> int | 
 
 
 async def finish_provisioning(cmd: FinishProvisioning, work: UnitOfWork) -> None:
-    """Outcome and quota in one append. Raises Superseded."""
+    """Outcome and quota, or what is left behind, in one append. Raises Superseded."""
     volume = await work.load(Volume, cmd.id)
+    host = volume.host
     if cmd.failure is None:
         volume.provisioned(cmd.attempt, cmd.provider_id, cmd.at)
     else:
-        volume.provisioning_failed(cmd.attempt, cmd.failure, cmd.at)
-    if volume.at_rest:
+        volume.provisioning_failed(cmd.attempt, cmd.failure, cmd.at, elsewhere=cmd.elsewhere)
+    if volume.host is None and host is not None:  # another backend shall try
+        remnant = Remnant.leave(
+            volume.id,
+            number=volume.placements,
+            project_id=volume.project_id,
+            host=host,
+            size_gib=volume.size_gib,
+            reason=cmd.failure or "",
+            at=cmd.at,
+        )
+        await work.commit(volume, remnant)
+    elif volume.at_rest:
         await work.commit(volume, await _settled(volume, work, cmd.at))
     else:  # cancelled: its quota goes when it goes
         await work.commit(volume)
@@ -267,11 +310,6 @@ async def _settled(volume: Volume, work: UnitOfWork, at: Moment) -> QuotaReserva
 def _check_size(size_gib: int) -> None:
     if not 1 <= size_gib <= MAX_USAGE:
         raise InvalidRequest(f"Volume size must be 1 to {MAX_USAGE} GiB, not {size_gib}.")
-
-
-def _check_zone(zone: str | None, known: frozenset[str]) -> None:
-    if zone is not None and zone not in known:
-        raise InvalidRequest(f"Availability zone {zone!r} is invalid; known: {sorted(known)}.")
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from domain.aggregates import volume
 from domain.event import Recorded
+from domain.placement import Rules
 from services.commands.volume import PlaceVolume
 from services.processes.runtime import NotYet, ProcessManager, reacts_to
 from services.reports import Reports
@@ -24,18 +25,36 @@ class Placement(ProcessManager):
         clock: Callable[[], datetime],
         reports: Reports,
         patience_s: float,
+        rules: Rules | None = None,
+        max_attempts: int = 1,
     ) -> None:
         super().__init__(commands=commands, clock=clock)
         self._reports = reports
         self._patience_s = patience_s
+        self._rules = rules or Rules()
+        self._max_attempts = max_attempts
 
     @reacts_to(volume.Requested)
     async def place(self, requested: Recorded[volume.Requested]) -> None:
         """Waits for a backend to report at all, but not for ever (Cinder: 60 s)."""
+        await self._place(requested)
+
+    @reacts_to(volume.Rescheduled)
+    async def place_again(self, rescheduled: Recorded[volume.Rescheduled]) -> None:
+        """A backend failed: another one shall try."""
+        await self._place(rescheduled)
+
+    async def _place(self, cause: Recorded[Any]) -> None:
         pools = await self._reports.placeable()
-        waited_s = (self.clock() - requested.moment.at).total_seconds()
+        waited_s = (self.clock() - cause.moment.at).total_seconds()
         if not pools and waited_s < self._patience_s:
             raise NotYet("no backend has reported itself", delay_s=1.0)
         await self.run(
-            PlaceVolume(id=requested.aggregate_id, pools=pools, at=self.moment(requested))
+            PlaceVolume(
+                id=cause.aggregate_id,
+                pools=pools,
+                rules=self._rules,
+                max_attempts=self._max_attempts,
+                at=self.moment(cause),
+            )
         )

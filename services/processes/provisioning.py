@@ -12,7 +12,8 @@ from services.processes.runtime import reacts_to
 
 
 class Provisioning(BackendWork):
-    """Claims a placed volume, makes it, tells what came of it.
+    """Claims a placed volume, makes it, tells what came of it: that it failed, too, and whether
+    another backend may well succeed.
 
     A claim whose worker died is taken over when the message comes again: the driver converges,
     and the dead worker's result, should it still arrive, is refused.
@@ -30,11 +31,11 @@ class Provisioning(BackendWork):
         if attempt is None:
             return
         spec = spec_of(id, host=event.host, size_gib=event.size_gib, project_id=event.project_id)
-        provider_id, failure = None, None
+        provider_id, failure, elsewhere = None, None, False
         try:
             provider_id = (await self.called(self.driver.create_volume(spec))).provider_id
         except DriverFailure as failed:
-            failure = failed.reason
+            failure, elsewhere = failed.reason, failed.retryable_elsewhere
         try:
             await self.run(
                 FinishProvisioning(
@@ -42,6 +43,7 @@ class Provisioning(BackendWork):
                     attempt=attempt,
                     provider_id=provider_id,
                     failure=failure,
+                    elsewhere=elsewhere,
                     at=self.moment(placed),
                 )
             )
@@ -50,10 +52,10 @@ class Provisioning(BackendWork):
             raise
 
     async def _undo_if_gone(self, placed: Recorded[volume.Placed]) -> None:
-        """What was made after the volume had been deleted by others must not stay behind."""
+        """What was made after the volume was deleted, or went elsewhere, must not stay behind."""
         event = placed.event
         now = await self.commands.aggregates.read(volume.Volume, placed.aggregate_id)
-        if now.state in ("deleting", "removing", "deleted"):
+        if now.state in ("deleting", "removing", "deleted") or now.host != event.host:
             spec = spec_of(
                 now.id, host=event.host, size_gib=event.size_gib, project_id=event.project_id
             )

@@ -13,6 +13,7 @@ from domain.machines.volume import VISIBLE_STATUS, VOLUME
 
 AT_REST = {
     "volume": {"available", "error", "error_deleting", "deleted"},
+    "remnant": {"removed"},
     "quota_reservation": {"committed", "rolled_back", "released", "refused"},
     "quota_limits": {"set", "defaults"},
     "volume_type": {"available", "deleted"},

@@ -118,7 +118,7 @@ def test_what_has_nothing_to_do_with_quota_passes_unseen():
     from domain.aggregates.volume import PlacementFailed
 
     ledger = a_ledger()
-    ledger.admit([PlacementFailed(reason="full", decision=NO_PLACE)])
+    ledger.admit([PlacementFailed(reason="full", decision=NO_PLACE, number=1, most=1)])
     assert (ledger.usage, ledger.touched) == ({}, set())
 
 

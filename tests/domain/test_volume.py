@@ -12,6 +12,7 @@ from domain.aggregates import volume as events
 from domain.aggregates.volume import Volume
 from domain.errors import InvalidRequest, LapilliError, NotAllowed, NotFound, Superseded
 from domain.machines.volume import VISIBLE_STATUS, VOLUME
+from domain.placement import Request, Tried, place
 from tests.support.builders import (
     A_PLACE,
     A_TYPE,
@@ -22,6 +23,7 @@ from tests.support.builders import (
     USER,
     ZONE,
     a_moment,
+    a_pool,
     a_request,
     a_volume,
     an_id,
@@ -44,6 +46,9 @@ DECISIONS: dict[str, Decide] = {
     "provisioned, late": lambda v: v.provisioned(v.attempt - 1, "p", NOW),
     "provisioning failed": lambda v: v.provisioning_failed(v.attempt, "broken", NOW),
     "provisioning failed, late": lambda v: v.provisioning_failed(v.attempt - 1, "broken", NOW),
+    "failed, may work elsewhere": lambda v: v.provisioning_failed(
+        v.attempt, "full", NOW, elsewhere=True
+    ),
     "abandon creation": lambda v: v.abandon_creation(NOW),
     "delete": lambda v: v.request_deletion(NOW),
     "delete by force": lambda v: v.request_deletion(NOW, force=True),
@@ -73,6 +78,10 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "cancelling": ["creation_cancelled"],
     },
     "provisioning failed, late": {},
+    "failed, may work elsewhere": {
+        "provisioning": ["rescheduled"],
+        "cancelling": ["creation_cancelled"],
+    },
     "abandon creation": {"cancelling": ["creation_cancelled"]},
     "delete": {
         "requested": ["deletion_requested"],
@@ -104,6 +113,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
 REFUSED_BY_CLAIM = {decision for decision in DECISIONS if decision.endswith(", late")} | {
     "provisioned",
     "provisioning failed",
+    "failed, may work elsewhere",
     "deletion failed",
     "found busy",
 }
@@ -160,16 +170,24 @@ def test_a_request_carries_all_that_was_asked():
         volume_type_id=str(A_TYPE),
         availability_zone=None,
         reservation_id=str(an_id(7 + 0xFFFF)),
+        zones=[],
+        hints={},
     )
     assert volume.requested_at == a_moment().at
 
 
 def test_a_placed_volume_knows_where_it_is_and_the_event_tells_why():
     volume = a_volume(in_state="requested", size_gib=2)
-    volume.place(A_PLACE, NOW)
+    volume.place(A_PLACE, NOW, most=3)
     assert (volume.host, volume.availability_zone) == (HOST, ZONE)
     assert the_only(volume) == events.Placed(
-        host=HOST, availability_zone=ZONE, project_id=PROJECT, size_gib=2, decision=A_PLACE
+        host=HOST,
+        availability_zone=ZONE,
+        project_id=PROJECT,
+        size_gib=2,
+        decision=A_PLACE,
+        number=1,
+        most=3,
     )
 
 
@@ -377,3 +395,49 @@ def test_a_backend_is_named_by_every_event_that_it_must_act_upon(decisions):
         volume.replay(recorded)
         if recorded.event.verb in heard and volume.host is not None:
             assert recorded.event.backend == "host1@gold"
+
+
+# attempts
+
+
+def after_failing(times: int, *, most: int) -> Volume:
+    """A volume that backends failed to make, each of which said that others might."""
+    volume = a_request()
+    for number in range(1, times + 1):
+        volume.place(place([a_pool(f"h@b{number}#p")], Request(size_gib=2)), NOW, most=most)
+        volume.provisioning_failed(
+            volume.start_provisioning("w", NOW), f"full {number}", NOW, elsewhere=True
+        )
+    return volume
+
+
+def test_a_failure_that_others_need_not_share_lets_another_backend_try():
+    volume = after_failing(1, most=3)
+    assert (volume.state, volume.host, volume.availability_zone) == ("requested", None, None)
+    assert volume.pending[-1].event == events.Rescheduled(
+        host="h@b1#p", attempt=1, reason="full 1", number=1, most=3, size_gib=2,
+        availability_zone=None,
+    )  # fmt: skip
+    assert volume.tried == [Tried(pool="h@b1#p", reason="full 1")]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_when_attempts_run_out_it_is_in_error_with_the_reason_of_each(most):
+    volume = after_failing(most, most=most)
+    assert volume.state == "error"
+    failed = volume.pending[-1].event
+    assert isinstance(failed, events.ProvisioningFailed)
+    assert [each.reason for each in failed.tried] == [f"full {n}" for n in range(1, most + 1)]
+
+
+def test_a_failure_that_every_backend_would_share_is_an_error_at_once():
+    volume = a_request()
+    volume.place(A_PLACE, NOW, most=3)
+    volume.provisioning_failed(volume.start_provisioning("w", NOW), "the request is wrong", NOW)
+    assert volume.state == "error"
+
+
+def test_a_volume_that_waits_for_another_backend_can_be_deleted():
+    volume = after_failing(1, most=3).settled()
+    volume.request_deletion(NOW)
+    assert volume.host is None and volume.state == "deleting"

@@ -67,7 +67,7 @@ def test_a_fold_that_fails_names_its_event():
     def requested(recorded):
         raise KeyError("oops")
 
-    with pytest.raises(Poisonous, match=r"event 1 \(volume\.requested\.v1, .*KeyError"):
+    with pytest.raises(Poisonous, match=r"event 1 \(volume\.requested\.v2, .*KeyError"):
         coalesce(broken, log_of(a_volume()))
 
 

@@ -4,13 +4,24 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
 from adapters.bus.memory import MemoryBus
 from adapters.drivers.contract import BackendStats, PoolStats
 from domain.errors import Unavailable
-from services.reports import FORGET_S, Report, Reports, keep_reporting, pools_of
+from domain.placement import UNLIMITED, Promise
+from services.reports import (
+    FORGET_S,
+    Report,
+    Reports,
+    as_configured,
+    foreign_gib,
+    keep_reporting,
+    pools_of,
+)
+from services.settings import Backend
 from tests.services.processes.ring import Clock
 from tests.support.around import Outage, around
 
@@ -246,3 +257,50 @@ def test_reports_keep_their_time_to_the_microsecond(board: Board):
     board.clock.now_s += 0.000001
     later = board.a_report()
     assert later.at - timedelta(microseconds=1) == Board().clock()
+
+
+# what placement makes of it
+
+
+def test_what_is_provisioned_beyond_what_was_promised_is_others():
+    stats = some_stats("p1", "p2")  # 50 GiB are provisioned on each
+    before = {"h@gold#p1": Promise(20, 2), "h@gold#p2": Promise(70, 1)}
+    assert foreign_gib(stats, "h@gold", before, {}) == {"p1": 30.0, "p2": 0.0}
+
+
+def test_what_was_promised_while_the_driver_was_asked_does_not_look_foreign():
+    stats = some_stats("p1")
+    before, after = {"h@gold#p1": Promise(40, 4)}, {"h@gold#p1": Promise(50, 5)}
+    assert foreign_gib(stats, "h@gold", before, after) == {"p1": 0.0}
+    assert foreign_gib(stats, "h@gold", after, before) == {"p1": 0.0}
+
+
+def test_operators_add_what_volume_types_may_ask_for_and_functions():
+    backend = Backend(capabilities={"tier": "slow"}, filter_function="volume.size < 5")
+    stats = as_configured(some_stats("p1"), backend)
+    board = Board()
+    [pool] = pools_of(board.a_report("h@gold", stats=stats))
+    assert pool.capabilities["tier"] == "slow"
+    assert pool.capabilities["volume_backend_name"] == "gold"
+    assert (pool.filter_function, pool.goodness_function) == ("volume.size < 5", None)
+
+
+@pytest.mark.parametrize("said", ["infinite", "unknown"])
+def test_capacities_in_words_are_without_limit(said):
+    [pool] = some_stats("p1").pools
+    pool = msgspec.structs.replace(pool, total_capacity_gib=said, free_capacity_gib=said)
+    stats = msgspec.structs.replace(some_stats(), pools=(pool,))
+    [seen] = pools_of(Board().a_report("h@gold", stats=stats))
+    assert (seen.total_gib, seen.free_gib) == (UNLIMITED, UNLIMITED)
+
+
+async def test_pools_are_made_anew_only_when_their_backend_reports_anew():
+    board = Board()
+    await board.mine.put(board.a_report("h@gold", stats=some_stats("p1")))
+    [first] = await board.mine.placeable()
+    [again] = await board.mine.placeable()
+    assert again is first
+    board.clock.now_s += 1
+    await board.mine.put(board.a_report("h@gold", stats=some_stats("p1")))
+    [later] = await board.mine.placeable()
+    assert later is not first

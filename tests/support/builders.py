@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from domain.aggregate import Aggregate
@@ -11,7 +11,7 @@ from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
-from domain.placement import Pool, place
+from domain.placement import Pool, Request, place
 
 PROJECT = "a-project"
 USER = "ann"
@@ -44,8 +44,9 @@ def a_pool(
     free_gib: float | None = None,
     provisioned_gib: float = 0.0,
     reserved_percentage: float = 0.0,
-    over_subscription_ratio: float = 20.0,
+    over_subscription_ratio: float | Literal["auto"] | None = 20.0,
     thin: bool = False,
+    **more: Any,
 ) -> Pool:
     """A pool as its backend reports it; empty unless said otherwise."""
     return Pool(
@@ -58,11 +59,12 @@ def a_pool(
         reserved_percentage=reserved_percentage,
         over_subscription_ratio=over_subscription_ratio,
         thin=thin,
+        **more,
     )
 
 
-A_PLACE = place([a_pool()], size_gib=1, zone=None)
-NO_PLACE = place([], size_gib=1, zone=None)
+A_PLACE = place([a_pool()], Request(size_gib=1))
+NO_PLACE = place([], Request(size_gib=1))
 
 
 def a_request(
@@ -104,7 +106,7 @@ def _undeletable(volume: Volume) -> None:
     volume.deletion_failed(volume.attempt, "backend says no", a_moment())
 
 
-_place: Step = lambda v: v.place(A_PLACE, a_moment())  # noqa: E731
+_place: Step = lambda v: v.place(A_PLACE, a_moment(), most=3)  # noqa: E731
 _start: Step = lambda v: v.start_provisioning("worker-1", a_moment())  # noqa: E731
 _delete: Step = lambda v: v.request_deletion(a_moment(), force=True)  # noqa: E731
 _remove: Step = lambda v: v.start_deletion("worker-1", a_moment())  # noqa: E731

@@ -192,6 +192,8 @@ class DriverContract:
             ("silver", 1, 4),
         ]
         for pool in stats.pools:
+            assert not isinstance(pool.free_capacity_gib, str)
+            assert not isinstance(pool.total_capacity_gib, str)
             assert 0 <= pool.free_capacity_gib <= pool.total_capacity_gib
             assert pool.thin_provisioning_support or pool.thick_provisioning_support
 

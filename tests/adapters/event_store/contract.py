@@ -8,8 +8,10 @@ import pytest
 
 from adapters.event_store.port import EventStore, Snapshot
 from domain.aggregates.volume import Volume
-from domain.errors import Conflict, LimitBelowUsage, OverQuota
+from domain.errors import Conflict, LimitBelowUsage, OverCommitted, OverQuota
 from domain.event import Event, Recorded
+from domain.placement import Decision, Promise, Verdict
+from domain.promises import PoolLedger, changes
 from domain.quota import Ledger, Usage, settle
 from tests.support.builders import (
     PROJECT,
@@ -66,6 +68,21 @@ async def assert_sound(store: EventStore) -> None:
     assert at == (positions[-1] if positions else 0) == await store.last_position()
     assert usage == expected.usage
     assert limits == {project: own for project, own in expected.limits.items() if own}
+
+
+def placed_on(pool: str, *, number: int, size_gib: int = 2, ceiling: float | None = None) -> Volume:
+    """A volume that is asked for and placed at once."""
+    volume = a_request(number, size_gib=size_gib)
+    verdict = Verdict(pool=pool, zone="nova")
+    volume.place(Decision(candidates=[], chosen=verdict, ceiling_gib=ceiling), a_moment())
+    return volume
+
+
+async def assert_promises(store: EventStore) -> None:
+    """What is promised on pools is what the log adds up to."""
+    ledger = PoolLedger()
+    ledger.take(changes(bare(await whole_log(store))))
+    assert (await store.promises())[1] == ledger.promised
 
 
 class EventStoreContract:
@@ -281,6 +298,61 @@ class EventStoreContract:
         with pytest.raises(OverQuota):
             await store.append(created(2, project_id="p"))
         assert await store.limits("q") == {}
+
+    # promises of pools
+
+    async def test_what_is_placed_is_promised_until_it_is_gone(self, store):
+        volume = placed_on("a#1", number=1, size_gib=3)
+        await store.append(volume.pending)
+        _, promised = await store.promises()
+        assert promised == {"a#1": Promise(3, 1)}
+        volume = volume.settled()
+        volume.request_deletion(a_moment(), force=True)
+        volume.deleted(a_moment())
+        last = await store.append(volume.pending)
+        assert await store.promises() == (last, {"a#1": Promise(0, 0)})
+        await assert_promises(store)
+
+    async def test_a_pool_is_not_promised_beyond_its_ceiling(self, store):
+        await store.append(placed_on("a#1", number=1, size_gib=3, ceiling=5).pending)
+        before = await whole_log(store)
+        with pytest.raises(OverCommitted) as over:
+            await store.append(placed_on("a#1", number=2, size_gib=3, ceiling=5).pending)
+        refused = over.value
+        assert (refused.pool, refused.asked, refused.promised) == ("a#1", 3, 3)
+        assert await whole_log(store) == before
+        await store.append(placed_on("a#1", number=3, size_gib=2, ceiling=5).pending)
+        await store.append(placed_on("a#1", number=4, size_gib=9, ceiling=None).pending)
+        await assert_promises(store)
+
+    async def test_who_would_over_commit_fails_alone_and_keeps_no_quota(self, store):
+        greedy = [*created(9), *placed_on("a#1", number=2, size_gib=9, ceiling=5).pending]
+        answers = await self.together(
+            store, placed_on("a#1", number=1, ceiling=5).pending, greedy, created(3)
+        )
+        assert outcomes(answers) == ["stored", "OverCommitted", "stored"]
+        assert (await store.usage(PROJECT))["volumes"] == Usage(0, 1)
+        await assert_promises(store)
+        await assert_sound(store)
+
+    async def test_of_200_promises_at_once_with_room_for_50_exactly_50_are_kept(self, open_store):
+        one, other = open_store(), open_store()
+        volumes = [placed_on("a#1", number=n, size_gib=2, ceiling=101) for n in range(200)]
+        answers = await asyncio.gather(
+            *((one, other)[n % 2].append(v.pending) for n, v in enumerate(volumes)),
+            return_exceptions=True,
+        )
+        assert sorted(outcomes(answers)) == ["OverCommitted"] * 150 + ["stored"] * 50
+        _, promised = await other.promises()
+        assert promised == {"a#1": Promise(100, 50)}
+        await assert_promises(one)
+
+    async def test_only_the_pools_that_changed_are_told(self, store):
+        first = await store.append(placed_on("a#1", number=1).pending)
+        await store.append(placed_on("b#1", number=2).pending)
+        _, changed = await store.promises(after=first)
+        assert changed["b#1"] == Promise(2, 1)
+        assert changed.get("a#1") in (None, Promise(2, 1))
 
     # reading the log
 

@@ -11,12 +11,13 @@ from domain.aggregates import (
     qos_specs,
     quota_limits,
     quota_reservation,
+    remnant,
     volume,
     volume_type,
 )
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
-from domain.placement import Decision, Verdict
+from domain.placement import Decision, Request, Tried, Verdict
 
 AGGREGATE_ID = UUID("7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01")
 TYPE_ID = "c6a0a5d2-5f0e-4f63-b1de-0d6c3b6f2e11"
@@ -40,7 +41,18 @@ REFUSED = Verdict(
     refused_by="CapacityFilter",
     reason="20 GiB asked, 12.5 GiB left",
 )
-CHOSEN = Verdict(pool=HOST, zone="nova", weight=480.25)
+CHOSEN = Verdict(pool=HOST, zone="nova", weight=0.75, raw=[480.25, 3.0])
+CHOSEN_V1 = Verdict(pool=HOST, zone="nova", weight=480.25, raw=[480.25])
+TRIED = Tried(pool="storage3@bronze#pool1", reason="the shelf is full")
+REQUEST = Request(
+    size_gib=20,
+    zones=["nova"],
+    extra_specs={"volume_backend_name": "gold"},
+    metadata={"purpose": "database"},
+    hints={"different_host": [str(AGGREGATE_ID)]},
+    places={str(AGGREGATE_ID): "storage2@silver#pool1"},
+    tried=[TRIED],
+)
 
 EXAMPLES: dict[str, Event] = {
     "volume.requested.v1": volume.Requested(
@@ -53,24 +65,89 @@ EXAMPLES: dict[str, Event] = {
         volume_type_id=TYPE_ID,
         availability_zone="nova",
         reservation_id=RESERVATION_ID,
+        zones=["nova"],
+        hints={},
+    ),
+    "volume.requested.v2": volume.Requested(
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        size_gib=20,
+        name="database",
+        description="primary, Zürich",
+        metadata={"purpose": "database"},
+        volume_type_id=TYPE_ID,
+        availability_zone="nova",
+        reservation_id=RESERVATION_ID,
+        zones=["nova"],
+        hints={"different_host": [str(AGGREGATE_ID)]},
     ),
     "volume.placed.v1": volume.Placed(
         host=HOST,
         availability_zone="nova",
         project_id=PROJECT_ID,
         size_gib=20,
-        decision=Decision(candidates=[REFUSED, CHOSEN], chosen=CHOSEN),
+        decision=Decision(
+            candidates=[REFUSED, CHOSEN_V1], chosen=CHOSEN_V1, weighers=["CapacityWeigher"]
+        ),
+        number=1,
+        most=1,
+    ),
+    "volume.placed.v2": volume.Placed(
+        host=HOST,
+        availability_zone="nova",
+        project_id=PROJECT_ID,
+        size_gib=20,
+        decision=Decision(
+            candidates=[REFUSED, CHOSEN],
+            chosen=CHOSEN,
+            request=REQUEST,
+            weighers=["CapacityWeigher", "VolumeNumberWeigher"],
+            ceiling_gib=500.25,
+            untold={"CapacityFilter": 7},
+        ),
+        number=2,
+        most=3,
     ),
     "volume.placement_failed.v1": volume.PlacementFailed(
         reason="No backend can take it.",
-        decision=Decision(candidates=[REFUSED], reason="No backend can take it."),
+        decision=Decision(
+            candidates=[REFUSED],
+            reason="No backend can take it.",
+            weighers=["CapacityWeigher"],
+        ),
+        number=1,
+        most=1,
+    ),
+    "volume.placement_failed.v2": volume.PlacementFailed(
+        reason="No backend can take it.",
+        decision=Decision(candidates=[REFUSED], reason="No backend can take it.", request=REQUEST),
+        number=2,
+        most=3,
     ),
     "volume.provisioning_started.v1": volume.ProvisioningStarted(
         host=HOST, worker="storage1:4711", attempt=2
     ),
     "volume.provisioned.v1": volume.Provisioned(host=HOST, attempt=2, provider_id="lun-17"),
     "volume.provisioning_failed.v1": volume.ProvisioningFailed(
-        host=HOST, attempt=2, reason="the array is offline"
+        host=HOST,
+        attempt=2,
+        reason="the array is offline",
+        tried=[Tried(pool=HOST, reason="the array is offline")],
+    ),
+    "volume.provisioning_failed.v2": volume.ProvisioningFailed(
+        host=HOST,
+        attempt=2,
+        reason="the array is offline",
+        tried=[TRIED, Tried(pool=HOST, reason="the array is offline")],
+    ),
+    "volume.rescheduled.v1": volume.Rescheduled(
+        host=HOST,
+        attempt=2,
+        reason="the array is offline",
+        number=2,
+        most=3,
+        size_gib=20,
+        availability_zone="nova",
     ),
     "volume.deletion_requested.v1": volume.DeletionRequested(host=HOST, forced=True),
     "volume.cancellation_requested.v1": volume.CancellationRequested(host=HOST, forced=True),
@@ -85,6 +162,14 @@ EXAMPLES: dict[str, Event] = {
     "volume.found_busy.v1": volume.FoundBusy(host=HOST, attempt=3, reason="it is exported"),
     "volume.described.v1": volume.Described(name="archive", description="2029"),
     "volume.metadata_changed.v1": volume.MetadataChanged(metadata={"purpose": "archive"}),
+    "remnant.left.v1": remnant.Left(
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        host=HOST,
+        size_gib=20,
+        reason="the array is offline",
+    ),
+    "remnant.removed.v1": remnant.Removed(volume_id=str(AGGREGATE_ID), host=HOST, size_gib=20),
     "quota_reservation.reserved.v1": quota_reservation.Reserved(
         project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS, largest_gib=20
     ),

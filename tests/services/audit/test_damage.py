@@ -169,6 +169,8 @@ OF_NO_TYPE = volume.Requested(
     volume_type_id=str(an_id(50)),
     availability_zone=None,
     reservation_id=str(an_id(51)),
+    zones=[],
+    hints={},
 )
 NOT_AGREED = default_type.Chosen(project_id=PROJECT, volume_type_id=str(an_id(52)))
 

@@ -26,8 +26,8 @@ async def test_a_volume_tells_everything_with_causes_states_and_durations(deploy
     told = await history(log, id)
     assert [(line.entry.topic, line.state, line.follows) for line in told.lines] == [
         ("quota_reservation.reserved.v1", "reserved", None),
-        ("volume.requested.v1", "requested", None),
-        ("volume.placed.v1", "placed", 2),
+        ("volume.requested.v2", "requested", None),
+        ("volume.placed.v2", "placed", 2),
         ("volume.provisioning_started.v1", "provisioning", 3),
         ("volume.provisioned.v1", "available", 3),
         ("quota_reservation.committed.v1", "committed", 3),

@@ -35,7 +35,7 @@ async def test_the_newest_are_the_end_of_the_log_in_order(log):
 @pytest.mark.parametrize(
     ("wanted", "passes"),
     [
-        (Wanted(type="volume.placed"), lambda e: e.topic == "volume.placed.v1"),
+        (Wanted(type="volume.placed"), lambda e: e.topic == "volume.placed.v2"),
         (Wanted(type="volume.*"), lambda e: e.topic.startswith("volume.")),
         (Wanted(type="*.re[sf]*"), lambda e: ".res" in e.topic or ".ref" in e.topic),
         (Wanted(aggregates=frozenset({FIRST})), lambda e: e.aggregate_id == FIRST),

@@ -29,7 +29,7 @@ async def test_it_is_placed_on_the_pool_that_reported_and_every_reason_is_kept()
     placed = await last_event(ring)
     assert isinstance(placed, volume.Placed)
     assert (placed.host, placed.backend, placed.size_gib) == (HOST, BACKEND, 2)
-    assert [(v.pool, v.weight) for v in placed.decision.candidates] == [(HOST, 100.0)]
+    assert [(v.pool, v.raw) for v in placed.decision.candidates] == [(HOST, [100.0])]
 
 
 async def test_without_any_backend_it_waits_and_is_placed_when_one_reports():

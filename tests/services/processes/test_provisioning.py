@@ -9,6 +9,7 @@ import pytest
 from adapters.drivers.contract import DriverFailure, VolumeSpec
 from adapters.drivers.memory import Fault, Hold, MemoryDriver, Work
 from domain.aggregates import volume
+from domain.placement import Tried
 from services.processes.sweep import keep_swept, sweep
 from services.unit_of_work import Commands
 from tests.services.commands.world import World
@@ -53,7 +54,10 @@ async def test_a_driver_that_fails_puts_it_in_error_with_the_reason_and_it_stays
     await ring.go_on()
     await ring.assert_in_error()
     assert await last_event(ring) == volume.ProvisioningFailed(
-        host=f"{BACKEND}#{POOL}", attempt=1, reason="the shelf is full"
+        host=f"{BACKEND}#{POOL}",
+        attempt=1,
+        reason="the shelf is full",
+        tried=[Tried(pool=f"{BACKEND}#{POOL}", reason="the shelf is full")],
     )
     assert ring.objects == {f"volume-{an_id(1)}": False}
 

@@ -422,7 +422,7 @@ async def test_what_cannot_be_read_is_parked_as_it_is(stage: Stage, subject: str
 
 async def test_an_event_of_a_newer_version_is_parked_until_this_code_can_read_it(stage: Stage):
     [recorded] = a_request(1).pending
-    newer = codec.to_cloud_event(recorded).replace(b'"schemaversion":1', b'"schemaversion":9')
+    newer = codec.to_cloud_event(recorded).replace(b'"schemaversion":2', b'"schemaversion":9')
     async with stage.at_work(stage.worker()):
         await stage.publish(subject_of(recorded), newer)
         for _ in range(TRIES):

@@ -1,0 +1,47 @@
+"""What placement is asked: a size, where it may be, what its type wants, what was tried."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool that a volume was placed on, and what its backend said."""
+
+    pool: str
+    reason: str
+
+    @property
+    def backend(self) -> str:
+        """host@backend"""
+        return self.pool.partition("#")[0]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """Everything about a volume that decides where it goes."""
+
+    size_gib: int
+    zones: list[str] = []
+    """Any of these; empty: anywhere."""
+    extra_specs: dict[str, str] = {}
+    """Of its type."""
+    metadata: dict[str, str] = {}
+    hints: dict[str, Any] = {}
+    """Cinder's scheduler hints, as they came."""
+    places: dict[str, str] = {}
+    """Pools of the volumes that hints name, by volume id; those that are nowhere are absent."""
+    tried: list[Tried] = []
+
+    @cached_property
+    def wants_thick(self) -> bool:
+        """Whether the type forbids thin provisioning."""
+        return self.extra_specs.get("provisioning:type") == "thick"
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """Which filters and weighers count, in order; a weigher with its multiplier."""
+
+    filters: Sequence[str] = ("AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter")
+    weighers: Mapping[str, float] = msgspec.field(default_factory=lambda: {"CapacityWeigher": 1.0})

@@ -1,0 +1,83 @@
+"""What placement has to know of a volume besides the volume itself."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from domain.aggregates.volume import Volume
+from domain.aggregates.volume_type import VolumeType
+from domain.errors import InvalidRequest
+from domain.placement import Request
+from services.unit_of_work import UnitOfWork
+
+ZONES_SPEC = "RESKEY:availability_zones"
+"""The extra spec by which a type fixes where its volumes may be: a comma-separated list."""
+
+MOST_NAMED = 100
+"""Volumes that one hint may name: each is looked up."""
+
+_NAMING = ("same_host", "different_host")
+
+
+def allowed_zones(
+    asked: str | None,
+    *,
+    extra_specs: Mapping[str, str],
+    known: frozenset[str],
+    default: str | None,
+) -> Sequence[str]:
+    """Where a new volume may be; empty is anywhere (lifecycles 3). Raises InvalidRequest."""
+    if asked is not None and asked not in known:
+        raise InvalidRequest(f"Availability zone {asked!r} is invalid; known: {sorted(known)}.")
+    if ZONES_SPEC not in extra_specs:
+        zone = asked or default
+        return [zone] if zone else []
+    fixed = [zone for each in extra_specs[ZONES_SPEC].split(",") if (zone := each.strip()) in known]
+    if not fixed:
+        raise InvalidRequest(f"None of the volume type's zones is known: {sorted(known)}.")
+    if asked is None:
+        return fixed
+    if asked not in fixed:
+        raise InvalidRequest(f"Volumes of this type can only be in {', '.join(fixed)}.")
+    return [asked]
+
+
+def checked_hints(hints: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The hints, if they are not too many. Raises InvalidRequest."""
+    for name in _NAMING:
+        if len(_ids(hints, name)) > MOST_NAMED:
+            raise InvalidRequest(f"The hint {name} names more than {MOST_NAMED} volumes.")
+    return hints
+
+
+async def request_of(volume: Volume, work: UnitOfWork) -> Request:
+    """What placement is asked for this volume."""
+    volume_type = await work.load(VolumeType, UUID(volume.volume_type_id))
+    return Request(
+        size_gib=volume.size_gib,
+        zones=volume.zones,
+        extra_specs=volume_type.extra_specs,
+        metadata=volume.metadata,
+        hints=volume.hints,
+        places=await _places(volume, work),
+        tried=volume.tried,
+    )
+
+
+async def _places(volume: Volume, work: UnitOfWork) -> dict[str, str]:
+    """Where the volumes live that hints name, as far as their owner may know them."""
+    places: dict[str, str] = {}
+    for named in (id for name in _NAMING for id in _ids(volume.hints, name)):
+        try:
+            id = UUID(named)
+        except (ValueError, AttributeError, TypeError):
+            continue  # the filter that needs it says so
+        other = await work.load(Volume, id)
+        if other.project_id == volume.project_id and other.host and other.state != "deleted":
+            places[str(id)] = other.host
+    return places
+
+
+def _ids(hints: Mapping[str, Any], name: str) -> Sequence[Any]:
+    named = hints.get(name) or ()
+    return named if isinstance(named, (list, tuple)) else [named]

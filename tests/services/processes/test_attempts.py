@@ -1,0 +1,305 @@
+"""Attempts: when a backend fails another one tries, and nothing stays behind where it failed."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from adapters.bus.memory import MemoryBus
+from adapters.bus.port import Inbox, Message
+from adapters.drivers.contract import DriverFailure, VolumeSpec
+from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
+from adapters.event_store.memory import MemoryEventStore
+from domain import codec
+from domain.aggregates import remnant, volume
+from domain.aggregates.remnant import Remnant, remnant_id
+from domain.aggregates.volume import Volume
+from domain.promises import PoolLedger, changes
+from services.commands.volume import DeleteVolume
+from services.processes.deletion import Deletion
+from services.processes.placement import Placement
+from services.processes.provisioning import Provisioning
+from services.processes.remnant_removal import RemnantRemoval
+from services.processes.runtime import ProcessManager, Worker
+from services.reports import Report, Reports
+from services.subjects import subject_of
+from services.unit_of_work import Commands
+from tests.services.commands.world import LIMITS, World
+from tests.services.processes.ring import ACK_WAIT_S, WORKLOAD, Clock, here
+from tests.support.around import Crash, Life, around
+from tests.support.builders import PROJECT, ZONE, a_moment, an_id, bare
+
+BROKEN = DriverFailure("the shelf is full", True)
+WRONG = DriverFailure("there is no such kind of volume", False)
+STUCK = DriverFailure("the target does not let go", True)
+SIZES = {"big": 30, "middle": 20, "small": 10}
+"""Backends by name, the roomiest first: so they are tried in this order."""
+
+
+class Three:
+    """Three backends, each with its workers, one placement, and time by hand."""
+
+    def __init__(self, *, max_attempts: int = 3) -> None:
+        self.max_attempts = max_attempts
+        self.clock = Clock()
+        self.store = MemoryEventStore(default_limits=LIMITS)
+        self.world = World(self.store)
+        self.bus = MemoryBus(self.clock.monotonic)
+        self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
+        self.backends = {name: MemoryBackend({"p": size}) for name, size in SIZES.items()}
+        self.faults = {name: Faults() for name in SIZES}
+        self.inboxes: dict[str, Inbox] = {}
+
+    async def open(self) -> "Three":
+        await self.world.has_a_type()
+        for name, backend in self.backends.items():
+            report = Report(
+                binary="cinder-volume",
+                host=f"h@{name}",
+                zone=ZONE,
+                at=self.clock(),
+                stats=await MemoryDriver(backend, volume_backend_name=name).stats(),
+                foreign_gib={"p": 0.0},
+            )
+            await self.reports.put(report)
+        for manager in self.managers(Life()):
+            self.inboxes[manager.consumer] = await self.bus.inbox(
+                manager.consumer, manager.subjects, ACK_WAIT_S, 100
+            )
+        return self
+
+    def managers(self, life: Life) -> list[ProcessManager]:
+        """Those of one process that does everything."""
+        commands = Commands(around(self.store, before=life.before, after=life.after))
+        managers: list[ProcessManager] = [
+            Placement(
+                commands=commands,
+                clock=self.clock,
+                reports=self.reports,
+                patience_s=60.0,
+                max_attempts=self.max_attempts,
+            )
+        ]
+        for name, backend in self.backends.items():
+            driver = around(
+                MemoryDriver(backend, faults=self.faults[name]),
+                before=life.before,
+                after=life.after,
+            )
+            managers += [
+                kind(
+                    commands=commands,
+                    clock=self.clock,
+                    backend=f"h@{name}",
+                    driver=driver,
+                    worker="w",
+                    timeout_s=10.0,
+                )
+                for kind in (Provisioning, Deletion, RemnantRemoval)
+            ]
+        return managers
+
+    async def go_on(self, *, life: Life | None = None) -> None:
+        """Until nothing comes any more, however long one waits. Raises Crash."""
+        life = life or Life()
+        workers = {
+            m.consumer: Worker(m, bus=self.bus, workload=WORKLOAD) for m in self.managers(life)
+        }
+        quiet = 0
+        while quiet < 3:
+            place = await self.bus.last_position()
+            log = await self.store.log(place, 1_000)
+            messages = [Message(r.position, subject_of(r), codec.to_cloud_event(r)) for r in log]
+            await self.bus.publish(messages, after=place)
+            handled = 0
+            for name, inbox in self.inboxes.items():
+                for delivery in await here(inbox):
+                    mortal = around(delivery, before=life.before, after=life.after)
+                    await workers[name].handle(mortal)
+                    handled += 1
+            quiet = 0 if handled else quiet + 1
+            if quiet:
+                self.clock.now_s += ACK_WAIT_S
+
+    def fails(self, *names: str, failure: DriverFailure = BROKEN, work: Work = Work.HALF) -> None:
+        for name in names:
+            self.faults[name].plan("create_volume", Fault(failure=failure, work=work))
+
+    async def create(self, **changes: object) -> None:
+        await self.world.run(self.world.creation(1, **changes))
+
+    async def volume(self) -> Volume:
+        return await self.world.volume(1)
+
+    async def verbs(self) -> list[str]:
+        return [r.event.verb for r in await self.store.events(an_id(1))]
+
+    @property
+    def held(self) -> list[str]:
+        """The backends that have any object."""
+        return [name for name, backend in self.backends.items() if backend.pools["p"].volumes]
+
+    async def assert_sound(self) -> None:
+        await self.world.assert_sound()
+        ledger = PoolLedger()
+        ledger.take(changes(bare(await self.store.log(0, 10_000))))
+        assert (await self.store.promises())[1] == ledger.promised
+
+
+async def three(*, max_attempts: int = 3) -> Three:
+    return await Three(max_attempts=max_attempts).open()
+
+
+async def test_when_a_backend_fails_the_next_best_makes_it_and_nothing_stays_behind():
+    ring = await three()
+    ring.fails("big")
+    await ring.create()
+    await ring.go_on()
+    made = await ring.volume()
+    assert (made.state, made.host) == ("available", "h@middle#p")
+    assert ring.held == ["middle"]
+    assert await ring.verbs() == [
+        "requested",
+        "placed",
+        "provisioning_started",
+        "rescheduled",
+        "placed",
+        "provisioning_started",
+        "provisioned",
+    ]
+    assert await ring.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+    _, promised = await ring.store.promises()
+    assert {pool: p.gib for pool, p in promised.items()} == {"h@big#p": 0, "h@middle#p": 2}
+    await ring.assert_sound()
+
+
+async def test_when_all_attempts_fail_it_is_in_error_with_the_reason_of_each():
+    ring = await three()
+    ring.fails("big", "middle", "small")
+    await ring.create()
+    await ring.go_on()
+    failed = (await ring.store.events(an_id(1)))[-1].event
+    assert isinstance(failed, volume.ProvisioningFailed)
+    assert [(t.pool, t.reason) for t in failed.tried] == [
+        (f"h@{name}#p", "the shelf is full") for name in SIZES
+    ]
+    assert ring.held == ["small"]  # until its user deletes it
+    await ring.world.run(DeleteVolume(id=an_id(1), project_id=PROJECT, at=a_moment()))
+    await ring.go_on()
+    assert ring.held == []
+    assert await ring.world.usage() == {"volumes": (0, 0), "gigabytes": (0, 0)}
+    await ring.assert_sound()
+
+
+async def test_when_no_other_backend_can_take_it_it_is_in_error_and_says_who_failed():
+    ring = await three()
+    ring.fails("big")
+    await ring.create(size_gib=25)
+    await ring.go_on()
+    failed = (await ring.store.events(an_id(1)))[-1].event
+    assert isinstance(failed, volume.PlacementFailed)
+    assert "h@big#p was tried: the shelf is full" in failed.reason
+    assert "h@middle#p 25 GiB asked, 20.0 GiB left" in failed.reason
+    assert ring.held == []
+    await ring.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("failure", "max_attempts"), [(WRONG, 3), (BROKEN, 1)], ids=["wrong anywhere", "one attempt"]
+)
+async def test_what_must_not_be_tried_elsewhere_is_in_error_at_once(failure, max_attempts):
+    ring = await three(max_attempts=max_attempts)
+    ring.fails("big", failure=failure)
+    await ring.create()
+    await ring.go_on()
+    assert (await ring.volume()).state == "error"
+    assert await ring.verbs() == [
+        "requested", "placed", "provisioning_started", "provisioning_failed",
+    ]  # fmt: skip
+    await ring.assert_sound()
+
+
+async def test_a_backend_that_lets_nothing_go_is_asked_again_until_it_does():
+    ring = await three()
+    ring.fails("big")
+    ring.faults["big"].fail("delete_volume", STUCK, times=2)
+    await ring.create()
+    await ring.go_on()
+    assert ring.held == ["middle"]
+    assert await ring.bus.parked() == []
+    await ring.assert_sound()
+
+
+async def test_a_backend_that_never_lets_go_is_parked_and_its_space_stays_promised():
+    ring = await three()
+    ring.fails("big")
+    ring.faults["big"].fail("delete_volume", STUCK, times=100)
+    await ring.create()
+    await ring.go_on()
+    assert (await ring.volume()).state == "available"
+    [parked] = await ring.bus.parked()
+    assert "the target does not let go" in parked.error
+    _, promised = await ring.store.promises()
+    assert promised["h@big#p"].gib == 2
+    left = await ring.store.events(remnant_id(an_id(1), 1))
+    assert Remnant.from_history(left[0].aggregate_id, left).state == "left"
+
+
+async def test_an_old_message_does_not_touch_what_is_there_since():
+    ring = await three()
+    ring.fails("big")
+    await ring.create()
+    await ring.go_on()
+    again = MemoryDriver(ring.backends["big"])
+    [removal] = [
+        m for m in ring.managers(Life()) if m.consumer.startswith("remnant") and "big" in m.consumer
+    ]
+    [left, _] = await ring.store.events(remnant_id(an_id(1), 1))
+    assert isinstance(left.event, remnant.Left)
+
+    await again.create_volume(VolumeSpec(id=an_id(1), size_gib=2, pool="p", project_id=PROJECT))
+    await removal.react(left)
+    assert "big" in ring.held
+
+
+async def test_deleted_while_it_waits_for_another_backend_it_is_gone_everywhere():
+    ring = await three()
+    ring.fails("big")
+    await ring.create()
+    life = Life()
+    placement = ring.managers(life)[0]
+    await placement.react((await ring.store.events(an_id(1)))[0])
+    [provisioning] = [m for m in ring.managers(life) if m.consumer == "provisioning-h@big"]
+    await provisioning.react((await ring.store.events(an_id(1)))[-1])
+    assert (await ring.volume()).state == "requested"
+    await ring.world.another_process().run(
+        DeleteVolume(id=an_id(1), project_id=PROJECT, at=a_moment())
+    )
+    await ring.go_on()
+    assert (await ring.volume()).state == "deleted"
+    assert ring.held == []
+    assert await ring.world.usage() == {"volumes": (0, 0), "gigabytes": (0, 0)}
+    await ring.assert_sound()
+
+
+FATES: Sequence[tuple[str, ...]] = ((), ("big",), ("big", "middle"), ("big", "middle", "small"))
+
+
+@pytest.mark.parametrize("failing", FATES, ids=lambda names: "+".join(names) or "none")
+async def test_wherever_a_process_dies_the_volume_comes_to_rest_and_nothing_is_left(failing):
+    points = 0
+    while True:
+        ring = await three()
+        for name in failing:  # as often as it is asked
+            ring.faults[name].plan("create_volume", Fault(failure=BROKEN, work=Work.HALF), times=10)
+        await ring.create()
+        try:
+            await ring.go_on(life=Life(ends_at=points))
+            break
+        except Crash:
+            points += 1
+        await ring.go_on()
+        state = (await ring.volume()).state
+        assert state == ("error" if len(failing) == 3 else "available")
+        assert ring.held == [list(SIZES)[min(len(failing), 2)]]
+        await ring.assert_sound()
+    assert points > 10 * (len(failing) + 1)
