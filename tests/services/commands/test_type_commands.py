@@ -230,13 +230,18 @@ async def test_what_looks_as_wished_in_an_old_view_is_wished_again():
     assert (await gold(world)).description == "one"
 
 
-USED = [deletion(), specs(k="v"), ChangeExtraSpecs(id=GOLD, remove=("k",), at=NOW)]
+WORD = "vendor:k"  # of a scope that placement leaves alone
+CHANGES = [
+    deletion(),
+    specs(**{WORD: "w"}),
+    ChangeExtraSpecs(id=GOLD, remove=(WORD,), at=NOW),
+]
 
 
-@pytest.mark.parametrize("command", [deletion(), specs(k="w"), USED[2]])
+@pytest.mark.parametrize("command", CHANGES)
 @pytest.mark.parametrize("state", ["requested", "available", "error", "removing", "deleted"])
 async def test_a_type_in_use_stays_as_it_is_until_its_last_volume_is_gone(command, state):
-    world = await a_world(specs(k="v"))
+    world = await a_world(specs(**{WORD: "v"}))
     await world.has_a_volume(in_state=state, volume_type_id=GOLD)
     if state == "deleted":
         await world.run(command)
