@@ -28,8 +28,9 @@ def engine(url: str, *, durable: bool = True, pool_size: int = 5) -> Engine:
     """An engine whose transactions begin explicitly.
 
     SQLite runs in WAL mode with synchronous=FULL, so that what was committed survives the loss
-    of power; `durable=False` (synchronous=NORMAL) is for what can be rebuilt: it survives every
-    crash of a process, and after a loss of power is merely behind.
+    of power. `durable=False` (synchronous=NORMAL; on PostgreSQL synchronous_commit=off) is for
+    what can be rebuilt: it survives every crash of a process of ours, and after a loss of power,
+    or of the PostgreSQL server, is merely behind.
     """
     if url.startswith("sqlite"):
         return _sqlite(url, durable=durable, pool_size=pool_size)
@@ -38,7 +39,12 @@ def engine(url: str, *, durable: bool = True, pool_size: int = 5) -> Engine:
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,  # a restart of the server costs nobody a request
-        connect_args={"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5},
+        connect_args={
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            **({} if durable else {"options": "-c synchronous_commit=off"}),
+        },
     )
 
 

@@ -57,7 +57,7 @@ class Names:
     def check(self, events: Sequence[Recorded[Event]]) -> None:
         """Changes nothing. Raises AlreadyExists for a name that is held, InvalidRequest for the
         last name of a scope that is never empty."""
-        if not any(recorded.event.kind in SCOPES for recorded in events):
+        if not events:
             return
         trial = Names(self.holders)
         for recorded in events:

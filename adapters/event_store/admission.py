@@ -6,7 +6,7 @@ from uuid import UUID
 from domain import quota
 from domain.errors import Conflict
 from domain.event import Event, Recorded
-from domain.names import Names
+from domain.names import SCOPES, Names
 from domain.promises import PoolLedger, changes
 from domain.quota import Ledger
 
@@ -30,13 +30,14 @@ class Admission:
         for id, version in unchanged.items():
             if self.heads.get(id, 0) != version:
                 raise Conflict(kind="aggregate", id=str(id))
-        for recorded in events:
+        catalogue = [recorded for recorded in events if recorded.event.kind in SCOPES]
+        for recorded in catalogue:
             quota.check_unused(recorded, self._ledger)
-        self._names.check(events)
+        self._names.check(catalogue)
         promised = changes(recorded.event for recorded in events)
         self._pools.check(promised)
         self._ledger.admit([recorded.event for recorded in events])
-        self._names.settle(events)
+        self._names.settle(catalogue)
         self._pools.take(promised)
         self.heads.update(ahead)
 
