@@ -14,12 +14,6 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which that share of the values lies."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def table(title: str, rows: Sequence[tuple[str, str, str, bool | None]]) -> None:
     """Rows of (what, measured, budget, holds)."""
     drawn = Table(title=title, title_justify="left")

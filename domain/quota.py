@@ -196,17 +196,26 @@ class Ledger:
             if event.kind not in KINDS:
                 continue
             check(event, usage=self._used_after(usage), limit=self.limit)
-            for entry in entries(event):
-                key = entry.project_id, entry.resource
-                before = usage.get(key) or self.used(*key)
-                usage[key] = Usage(before.in_use + entry.in_use, before.reserved + entry.reserved)
-            changed = new_limits(event)
-            if changed is not None:
-                limits[changed[0]] = changed[1]
+            self._fold(event, usage, limits)
         self.usage.update(usage)
         self.touched.update(usage)
         self.limits.update(limits)
         self.relimited.update(limits)
+
+    def _fold(
+        self,
+        event: Event,
+        usage: dict[tuple[str, str], Usage],
+        limits: dict[str, Amounts],
+    ) -> None:
+        """Writes into these what an event changes, on from there or else from what is known."""
+        for entry in entries(event):
+            key = entry.project_id, entry.resource
+            before = usage.get(key) or self.used(*key)
+            usage[key] = Usage(before.in_use + entry.in_use, before.reserved + entry.reserved)
+        changed = new_limits(event)
+        if changed is not None:
+            limits[changed[0]] = changed[1]
 
     def _used_after(self, usage: Mapping[tuple[str, str], Usage]) -> Callable[[str, str], Usage]:
         return lambda p, r: usage.get((p, r)) or self.used(p, r)
@@ -230,13 +239,5 @@ class Ledger:
 def settle(ledger: Ledger, events: Iterable[Event]) -> Ledger:
     """The ledger after events that happened: nothing is refused any more."""
     for event in events:
-        for entry in entries(event):
-            key = entry.project_id, entry.resource
-            before = ledger.used(*key)
-            ledger.usage[key] = Usage(
-                before.in_use + entry.in_use, before.reserved + entry.reserved
-            )
-        changed = new_limits(event)
-        if changed is not None:
-            ledger.limits[changed[0]] = changed[1]
+        ledger._fold(event, ledger.usage, ledger.limits)
     return ledger

@@ -16,7 +16,6 @@ from adapters.drivers.memory import MemoryBackend, MemoryDriver
 from adapters.event_store.sql import SqlEventStore
 from domain.errors import Unavailable
 from domain.placement import Rules
-from projections.views import Views
 from services.settings import Settings
 
 
@@ -52,11 +51,6 @@ def views_engine(settings: Settings) -> Engine:
     They can be rebuilt, which is why they need not survive the loss of power by themselves.
     """
     return database.engine(settings.views_url, durable=False, pool_size=settings.database.pool_size)
-
-
-def open_views(settings: Settings) -> Views:
-    """What queries read."""
-    return Views(views_engine(settings))
 
 
 def nats_servers(settings: Settings) -> list[str]:
