@@ -1,7 +1,6 @@
-"""Every aggregate: its events, its decisions, its state; one file each."""
+"""Every aggregate: its events, its decisions, its state; one file or folder each."""
 
 from domain.aggregate import Aggregate
-from domain.aggregates import volume_upcasts as volume_upcasts  # so that old events can be read
 from domain.aggregates.default_type import DefaultType
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits

@@ -1,0 +1,43 @@
+"""A volume, what happens to it in its life, and what can be done to it while it is there."""
+
+from domain.aggregates.volume import upcasts
+from domain.aggregates.volume.events import (
+    CancellationRequested,
+    CreationCancelled,
+    Deleted,
+    DeletionFailed,
+    DeletionRequested,
+    DeletionStarted,
+    Described,
+    FoundBusy,
+    MetadataChanged,
+    Placed,
+    PlacementFailed,
+    Provisioned,
+    ProvisioningFailed,
+    ProvisioningStarted,
+    Requested,
+    Rescheduled,
+)
+from domain.aggregates.volume.volume import Volume
+
+__all__ = [
+    "CancellationRequested",
+    "CreationCancelled",
+    "Deleted",
+    "DeletionFailed",
+    "DeletionRequested",
+    "DeletionStarted",
+    "Described",
+    "FoundBusy",
+    "MetadataChanged",
+    "Placed",
+    "PlacementFailed",
+    "Provisioned",
+    "ProvisioningFailed",
+    "ProvisioningStarted",
+    "Requested",
+    "Rescheduled",
+    "Volume",
+    "upcasts",
+]

@@ -1,0 +1,170 @@
+"""What happens to every volume: it is asked for, placed, made, described, deleted."""
+
+from typing import Any
+
+from domain.event import Event, event
+from domain.placement import Decision, Tried
+
+
+@event("volume.requested", version=2)
+class Requested(Event, frozen=True):
+    """A user asked for a volume, and quota for it was reserved in the same append."""
+
+    project_id: str
+    user_id: str
+    size_gib: int
+    name: str | None
+    description: str | None
+    metadata: dict[str, str]
+    volume_type_id: str
+    availability_zone: str | None
+    reservation_id: str
+    zones: list[str]
+    """Where it may be; empty: anywhere."""
+    hints: dict[str, Any]
+    """Cinder's scheduler hints, as they came."""
+
+
+@event("volume.placed", version=2)
+class Placed(Event, frozen=True):
+    """A pool was chosen; `decision` tells which were considered, and why not the others.
+
+    It is placement `number` of at most `most`, when backends fail to make it.
+    """
+
+    host: str
+    availability_zone: str
+    project_id: str
+    size_gib: int
+    decision: Decision
+    number: int
+    most: int
+
+
+@event("volume.placement_failed", version=2)
+class PlacementFailed(Event, frozen=True):
+    """No pool could take it, the first time or after other backends had failed to make it."""
+
+    reason: str
+    decision: Decision
+    number: int
+    most: int
+
+
+@event("volume.provisioning_started")
+class ProvisioningStarted(Event, frozen=True):
+    """A worker of the backend claimed the work; a later attempt supersedes an earlier one."""
+
+    host: str
+    worker: str
+    attempt: int
+
+
+@event("volume.provisioned")
+class Provisioned(Event, frozen=True):
+    """The backend holds the volume; it can be used."""
+
+    host: str
+    attempt: int
+    provider_id: str | None
+
+
+@event("volume.provisioning_failed", version=2)
+class ProvisioningFailed(Event, frozen=True):
+    """The backend could not make it, and no other is to try: `tried` are all that did."""
+
+    host: str
+    attempt: int
+    reason: str
+    tried: list[Tried]
+
+
+@event("volume.rescheduled")
+class Rescheduled(Event, frozen=True):
+    """The backend could not make it, and another one shall try; it is on no backend any more.
+
+    It was placement `number` of at most `most`. What may be left of it there is a remnant.
+    """
+
+    host: str
+    attempt: int
+    reason: str
+    number: int
+    most: int
+    size_gib: int
+    availability_zone: str | None
+
+
+@event("volume.deletion_requested")
+class DeletionRequested(Event, frozen=True):
+    """A user asked that it be deleted. Host is None when no backend ever held it."""
+
+    host: str | None
+    forced: bool
+
+
+@event("volume.cancellation_requested")
+class CancellationRequested(Event, frozen=True):
+    """A user asked that it be deleted while a worker is still making it."""
+
+    host: str
+    forced: bool
+
+
+@event("volume.creation_cancelled")
+class CreationCancelled(Event, frozen=True):
+    """The worker that was making it is done, one way or the other; deletion may begin."""
+
+    host: str
+    attempt: int
+
+
+@event("volume.deletion_started")
+class DeletionStarted(Event, frozen=True):
+    """A worker of the backend claimed the deletion."""
+
+    host: str
+    worker: str
+    attempt: int
+
+
+@event("volume.deleted")
+class Deleted(Event, frozen=True):
+    """It is gone, and its quota was released in the same append."""
+
+    host: str | None
+    project_id: str
+    size_gib: int
+
+
+@event("volume.deletion_failed")
+class DeletionFailed(Event, frozen=True):
+    """The backend could not delete it."""
+
+    host: str
+    attempt: int
+    reason: str
+
+
+@event("volume.found_busy")
+class FoundBusy(Event, frozen=True):
+    """The backend says it is in use; it stays (Cinder's VolumeIsBusy)."""
+
+    host: str
+    attempt: int
+    reason: str
+
+
+@event("volume.described")
+class Described(Event, frozen=True):
+    """Name and description from now on."""
+
+    name: str | None
+    description: str | None
+
+
+@event("volume.metadata_changed")
+class MetadataChanged(Event, frozen=True):
+    """All metadata from now on."""
+
+    metadata: dict[str, str]
