@@ -2,13 +2,15 @@
 
 import copy
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import msgspec
 
+from domain.errors import NotAllowed
 from domain.event import Event, Moment, Recorded
-from domain.lifecycle import NEW, Lifecycle
+from domain.lifecycle import IDLE, NEW, Lifecycle
 
 A = TypeVar("A", bound="Aggregate")
 
@@ -23,6 +25,9 @@ class Aggregate(msgspec.Struct, kw_only=True):
 
     kind: ClassVar[str]
     lifecycle: ClassVar[Lifecycle]
+    beside: ClassVar[Lifecycle | None] = None
+    """What can be under way without changing the state, one at a time: a second region of the same
+    statechart. Its events are the lifecycle's, too, whose rows say in which states they happen."""
     snapshot_version: ClassVar[int] = 1
     """To be raised when the state's fields change, so that older snapshots are ignored."""
     snapshot_topic: ClassVar[str]
@@ -30,6 +35,9 @@ class Aggregate(msgspec.Struct, kw_only=True):
     id: UUID
     version: int = 0
     state: str = NEW
+    operation: str = IDLE
+    since: datetime | None = None
+    """When it came into this state and operation."""
     pending: list[Recorded[Event]] = []
 
     def __init_subclass__(cls) -> None:
@@ -37,10 +45,14 @@ class Aggregate(msgspec.Struct, kw_only=True):
         cls.snapshot_topic = f"{cls.kind}.state.v{cls.snapshot_version}"
 
     def record(self, event: Event, at: Moment) -> None:
-        """Decides that `event` happens now. Raises NotAllowed where the lifecycle forbids it."""
-        target = self.lifecycle.after(event.verb, self.state, aggregate_id=self.id)
+        """Decides that `event` happens now. Raises NotAllowed where the lifecycle forbids it, or
+        what is under way beside it does."""
+        target = self.lifecycle.next(event.verb, self.state)
+        operation = self._operation_after(event.verb)
+        if target is None or operation is None:
+            raise NotAllowed(kind=self.kind, id=str(self.id), state=self.status, event=event.verb)
         recorded = Recorded(aggregate_id=self.id, version=self.version + 1, event=event, moment=at)
-        self._evolve(recorded, target)
+        self._evolve(recorded, target, operation)
         self.pending.append(recorded)
 
     def replay(self, recorded: Recorded[Event]) -> None:
@@ -48,7 +60,8 @@ class Aggregate(msgspec.Struct, kw_only=True):
         if recorded.version != self.version + 1:
             raise ValueError(f"{self.kind} {self.id}: {recorded.version} after {self.version}")
         target = self.lifecycle.next(recorded.event.verb, self.state)
-        self._evolve(recorded, target or self.state)
+        operation = self._operation_after(recorded.event.verb)
+        self._evolve(recorded, target or self.state, operation or self.operation)
 
     def apply(self, event: Any, at: Moment) -> None:
         """Evolves the state by a fact: no checks, no clock, no outside."""
@@ -73,7 +86,20 @@ class Aggregate(msgspec.Struct, kw_only=True):
         """False before the first event."""
         return self.version > 0
 
-    def _evolve(self, recorded: Recorded[Event], target: str) -> None:
+    @property
+    def status(self) -> str:
+        """The state in its users' words."""
+        return self.state
+
+    def _operation_after(self, verb: str) -> str | None:
+        """What is under way after an event; None if it may not happen beside what is."""
+        if self.beside is None or verb not in self.beside.events:
+            return self.operation
+        return self.beside.next(verb, self.operation)
+
+    def _evolve(self, recorded: Recorded[Event], target: str, operation: str) -> None:
         self.version = recorded.version
         self.apply(recorded.event, recorded.moment)
-        self.state = target
+        if (target, operation) != (self.state, self.operation):
+            self.since = recorded.moment.at
+        self.state, self.operation = target, operation

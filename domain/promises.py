@@ -29,6 +29,10 @@ def change(event: Event) -> Change | None:
     match event:
         case volume.Placed():
             return Change(event.host, event.size_gib, 1, event.decision.ceiling_gib)
+        case volume.extension.ExtensionPlaced():
+            return Change(event.host, event.added_gib, 0, event.ceiling_gib)
+        case volume.extension.ExtensionFailed() if event.promised_gib:
+            return Change(event.host, -event.promised_gib, 0)
         case volume.Rescheduled():
             return Change(event.host, -event.size_gib, -1)
         case volume.Deleted() if event.host is not None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Connection,
     DateTime,
     Dialect,
     String,
+    Table,
     TableValuedAlias,
     Text,
     TypeDecorator,
@@ -33,6 +35,11 @@ POSTGRESQL = "postgresql"
 def words() -> String:
     """Text that both databases compare and sort byte by byte, whatever the locale."""
     return String().with_variant(String(collation="C"), POSTGRESQL)
+
+
+def filled(table: Table) -> list[Column[Any]]:
+    """The columns that folds fill; the others the database works out from these."""
+    return [found for found in table.c if found.computed is None]
 
 
 def without_zone(time: datetime) -> datetime:

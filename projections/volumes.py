@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Computed,
     Connection,
     Index,
     Integer,
@@ -17,16 +18,20 @@ from sqlalchemy import (
     Select,
     Table,
     Uuid,
+    case,
+    column,
     false,
     func,
+    literal_column,
     select,
 )
 
 from domain.aggregates import volume
 from domain.errors import InvalidRequest
 from domain.event import Event, Recorded
-from domain.lifecycle import STAYS
-from domain.machines.volume import VISIBLE_STATUS, VOLUME
+from domain.lifecycle import IDLE, STAYS, Lifecycle
+from domain.machines.volume import VISIBLE_ATTACHMENT, VISIBLE_STATUS, VOLUME
+from domain.machines.volume_operation import VISIBLE_OPERATION, VOLUME_OPERATION
 from projections.columns import Instant, Pairs, each_pair, holds, words
 from projections.filters import Bound, among, within
 from projections.paging import NEWEST_FIRST, Sort, page_of
@@ -43,7 +48,7 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("name", words()),
         Column("description", words()),
         Column("size_gib", Integer, nullable=False),
-        Column("status", words(), nullable=False),
+        Column("status", words(), Computed(_status(), persisted=True), nullable=False),
         Column("availability_zone", words()),
         Column("volume_type_id", Uuid, nullable=False),
         Column("metadata", Pairs, nullable=False),
@@ -54,6 +59,8 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("launched_at", Instant),
         Column("version", Integer, nullable=False),
         Column("state", words(), nullable=False),
+        Column("operation", words(), nullable=False),
+        Column("attach_status", words(), nullable=False),
     )
     Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
     Index(f"{name}_newest", table.c.created_at, table.c.id)
@@ -62,27 +69,46 @@ def _table(name: str, metadata: MetaData) -> Table:
     return table
 
 
-VOLUMES = Projection("volumes", version=1, build=_table)
+def _status() -> ColumnElement[str]:
+    """Cinder's status, which the database works out from what an event says: see the machine."""
+    attached = _words_for(VISIBLE_ATTACHMENT, "attach_status")
+    well = _words_for(VISIBLE_OPERATION, "operation", otherwise=attached)
+    troubled = {state: shown for state, shown in VISIBLE_STATUS.items() if state != "available"}
+    return _words_for(troubled, "state", otherwise=well)
+
+
+def _words_for(
+    shown: Mapping[str, str], name: str, otherwise: ColumnElement[str] | None = None
+) -> ColumnElement[str]:
+    pairs: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
+        (column(name, words()) == literal_column(f"'{inside}'"), literal_column(f"'{outside}'"))
+        for inside, outside in shown.items()
+    ]
+    return case(*pairs, else_=otherwise)
+
+
+VOLUMES = Projection("volumes", version=2, build=_table)
 
 
 # How events change it
 
 
-def _targets() -> dict[str, str]:
+def _targets(lifecycle: Lifecycle) -> dict[str, str]:
     """The one state that each event leads to, whatever it came from."""
     targets: dict[str, str] = {}
-    for event, _, target in VOLUME.rows:
+    for event, _, target in lifecycle.rows:
         if targets.setdefault(event, target) != target:
-            raise ValueError(f"volume.{event} leads to several states")
+            raise ValueError(f"{lifecycle.name}: {event} leads to several states")
     return {event: target for event, target in targets.items() if target != STAYS}
 
 
-_LEADS_TO = _targets()
+_LEADS_TO = _targets(VOLUME)
+_OPERATION_AFTER = _targets(VOLUME_OPERATION)
 
 
 @VOLUMES.projects(volume.Requested)
 def requested(recorded: Recorded[volume.Requested]) -> Put:
-    event, state = recorded.event, _LEADS_TO["requested"]
+    event = recorded.event
     return Put(
         recorded.aggregate_id,
         {
@@ -92,7 +118,6 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "name": event.name,
             "description": event.description,
             "size_gib": event.size_gib,
-            "status": VISIBLE_STATUS[state],
             "availability_zone": event.availability_zone,
             "volume_type_id": UUID(event.volume_type_id),
             "metadata": event.metadata,
@@ -102,7 +127,9 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "updated_at": None,
             "launched_at": None,
             "version": recorded.version,
-            "state": state,
+            "state": _LEADS_TO["requested"],
+            "operation": IDLE,
+            "attach_status": "detached",
         },
     )
 
@@ -123,6 +150,11 @@ def provisioned(recorded: Recorded[volume.Provisioned]) -> Patch:
     return _changed(
         recorded, provider_id=recorded.event.provider_id, launched_at=recorded.moment.at
     )
+
+
+@VOLUMES.projects(volume.extension.Extended)
+def extended(recorded: Recorded[volume.extension.Extended]) -> Patch:
+    return _changed(recorded, size_gib=recorded.event.size_gib)
 
 
 @VOLUMES.projects(volume.Described)
@@ -148,9 +180,11 @@ def moved(recorded: Recorded[Event]) -> Patch:
 
 def _changed(recorded: Recorded[Any], **values: Any) -> Patch:
     values["version"], values["updated_at"] = recorded.version, recorded.moment.at
-    state = _LEADS_TO.get(recorded.event.verb)
-    if state is not None:
-        values["state"], values["status"] = state, VISIBLE_STATUS[state]
+    verb = recorded.event.verb
+    if verb in _LEADS_TO:
+        values["state"] = _LEADS_TO[verb]
+    if verb in _OPERATION_AFTER:
+        values["operation"] = _OPERATION_AFTER[verb]
     return Patch(recorded.aggregate_id, values)
 
 
@@ -158,7 +192,8 @@ def _changed(recorded: Recorded[Any], **values: Any) -> Patch:
 
 
 class VolumeRow(msgspec.Struct, frozen=True):
-    """One volume. Times in UTC; `state` is the fine state of which `status` is the visible side."""
+    """One volume. Times in UTC; `status` is the visible side of `state`, `operation` and
+    `attach_status`."""
 
     id: UUID
     project_id: str
@@ -177,6 +212,8 @@ class VolumeRow(msgspec.Struct, frozen=True):
     launched_at: datetime | None
     version: int
     state: str
+    operation: str
+    attach_status: str
 
 
 class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):

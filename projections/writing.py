@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from projections.columns import POSTGRESQL, Instant, without_zone
+from projections.columns import POSTGRESQL, Instant, filled, without_zone
 from projections.projection import Pending, Row
 
 Shape = frozenset[str]
@@ -98,7 +98,7 @@ def _delete_all(table: Table) -> Delete:
 
 @_remembered
 def _put_all(table: Table) -> Insert:
-    names = [found.name for found in table.c]
+    names = [found.name for found in filled(table)]
     rows = _records({name: table.c[name] for name in names})
     put = postgresql.insert(table).from_select(names, select(*(rows.c[name] for name in names)))
     others = {name: put.excluded[name] for name in names if name != "id"}

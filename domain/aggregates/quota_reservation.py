@@ -115,6 +115,10 @@ class QuotaReservation(Aggregate):
         if self.state == "reserved":
             self.commit(at)
 
+    def roll_back(self, at: Moment) -> None:
+        """The thing does not come to be: what was reserved is free again."""
+        self.record(self._settled_as(RolledBack), at)
+
     def give_back(self, at: Moment) -> "QuotaReservation":
         """Frees what it took, now that its subject is gone; returns what is to be stored.
 
@@ -123,7 +127,7 @@ class QuotaReservation(Aggregate):
         Raises NotAllowed if it took nothing, or gave it back already.
         """
         if self.state != "committed":
-            self.record(self._settled_as(RolledBack), at)
+            self.roll_back(at)
             return self
         release = QuotaReservation(id=uuid5(self.id, "release"))
         release.record(self._settled_as(Released), at)

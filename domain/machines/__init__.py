@@ -7,12 +7,14 @@ from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
 from domain.machines.remnant import REMNANT
 from domain.machines.volume import VOLUME
+from domain.machines.volume_operation import VOLUME_OPERATION
 from domain.machines.volume_type import VOLUME_TYPE
 
 LIFECYCLES: dict[str, Lifecycle] = {
     lifecycle.name: lifecycle
     for lifecycle in (
         VOLUME,
+        VOLUME_OPERATION,
         REMNANT,
         QUOTA_RESERVATION,
         QUOTA_LIMITS,

@@ -1,6 +1,7 @@
 """The life of a volume. Source: Cinder's volume statuses (lifecycles 1, 3-6, 16), made finer."""
 
 from domain.lifecycle import NEW, STAYS, Lifecycle
+from domain.machines.volume_operation import VISIBLE_OPERATION
 
 ALIVE = (
     "requested",
@@ -12,9 +13,10 @@ ALIVE = (
     "deleting",
     "removing",
     "error_deleting",
+    "error_extending",
 )
 
-DELETABLE = ("requested", "placed", "available", "error", "error_deleting")
+DELETABLE = ("requested", "placed", "available", "error", "error_deleting", "error_extending")
 
 VOLUME = Lifecycle(
     "volume",
@@ -38,6 +40,13 @@ VOLUME = Lifecycle(
         ("deleted",                ["deleting", "removing"],       "deleted"),
         ("deletion_failed",        ["removing"],                   "error_deleting"),
         ("found_busy",             ["removing"],                   "available"),
+        # what can be under way beside it: see volume_operation.py
+        ("extension_requested",    ["available"],                  STAYS),
+        ("extension_placed",       ["available"],                  STAYS),
+        ("extension_refused",      ["available"],                  STAYS),
+        ("extension_started",      ["available"],                  STAYS),
+        ("extended",               ["available"],                  STAYS),
+        ("extension_failed",       ["available"],                  "error_extending"),
         ("described",              ALIVE,                          STAYS),
         ("metadata_changed",       ALIVE,                          STAYS),
     ],
@@ -54,6 +63,24 @@ VISIBLE_STATUS = {
     "deleting": "deleting",
     "removing": "deleting",
     "error_deleting": "error_deleting",
+    "error_extending": "error_extending",
     "deleted": "deleted",
 }
 """What Cinder's API calls each state."""
+
+VISIBLE_ATTACHMENT = {
+    "detached": "available",
+    "attached": "in-use",
+    "attaching": "attaching",
+    "detaching": "detaching",
+    "reserved": "reserved",
+}
+"""What it calls an available volume on which nothing is under way, by its attachments."""
+
+
+def visible_status(state: str, operation: str, attach_status: str) -> str:
+    """The one status that Cinder's API shows. An attachment or an operation shows only while the
+    volume is well."""
+    if state != "available":
+        return VISIBLE_STATUS[state]
+    return VISIBLE_OPERATION.get(operation) or VISIBLE_ATTACHMENT[attach_status]

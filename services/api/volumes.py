@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from domain.errors import InvalidRequest, NotFound
+from domain.lifecycle import IDLE
 from projections import volumes
 from projections.volumes import VolumeRow
 from services.api import microversions, rules, volume_lookup, volume_query
@@ -243,6 +244,8 @@ def _as_requested(command: CreateVolume) -> VolumeRow:
         launched_at=None,
         version=1,
         state="requested",
+        operation=IDLE,
+        attach_status="detached",
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 
 from domain.event import Event, Recorded
 from projections import PROJECTIONS, generations
+from projections.columns import filled
 from projections.generations import Generation
 from projections.projection import Pending, Poisonous, Projection, Row, Tables
 from projections.views import Views
@@ -80,7 +81,7 @@ def _read(connection: Connection, tables: Tables) -> tuple[list[ReadModelAudit],
             detail = f"is filled by version {generation.version} of the code: rebuild it"
             unread.append(Note(kind="projection", id=generation.name, detail=detail))
             continue
-        rows = connection.execute(select(tables[generation.name])).mappings()
+        rows = connection.execute(select(*filled(tables[generation.name]))).mappings()
         found.append(ReadModelAudit(projection, generation, {row["id"]: dict(row) for row in rows}))
     seen = {each.projection.name for each in found} | {note.id for note in unread}
     for name in sorted(known.keys() - seen):

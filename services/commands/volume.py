@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
@@ -16,6 +17,7 @@ from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules, place
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
+from services.commands import settling
 from services.commands.placing import allowed_zones, checked_hints, request_of
 from services.unit_of_work import UnitOfWork
 
@@ -206,11 +208,14 @@ async def change_volume_metadata(cmd: ChangeVolumeMetadata, work: UnitOfWork) ->
 async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
     """Wants it gone; at once where no backend ever held it. Raises NotFound, NotAllowed."""
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
+    given_up: list[Aggregate] = []
+    if cmd.force:
+        given_up = await settling.give_up(volume, "it is deleted by force", work, cmd.at)
     volume.request_deletion(cmd.at, force=cmd.force)
     if volume.host is None and volume.pending:
         await _commit_deleted(volume, work, cmd.at)
     else:
-        await work.commit(volume)
+        await work.commit(volume, *given_up)
 
 
 async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
@@ -293,8 +298,7 @@ async def finish_deletion(cmd: FinishDeletion, work: UnitOfWork) -> None:
 
 async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment) -> None:
     volume.deleted(at)
-    reservation = await work.load(QuotaReservation, UUID(volume.reservation_id))
-    await work.commit(volume, reservation.give_back(at))
+    await work.commit(volume, *await settling.give_back(volume, work, at))
 
 
 async def _settled(volume: Volume, work: UnitOfWork, at: Moment) -> QuotaReservation:
@@ -302,7 +306,7 @@ async def _settled(volume: Volume, work: UnitOfWork, at: Moment) -> QuotaReserva
 
     It is so already when a deletion failed, unless the creation had been cancelled.
     """
-    reservation = await work.load(QuotaReservation, UUID(volume.reservation_id))
+    reservation = await work.load(QuotaReservation, UUID(volume.reservations[0]))
     reservation.keep(at)
     return reservation
 

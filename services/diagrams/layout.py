@@ -11,7 +11,7 @@ from grandalf.graphs import Edge as Link
 from grandalf.graphs import Graph, Vertex
 from grandalf.layouts import SugiyamaLayout, VertexViewer
 
-from domain.lifecycle import NEW, Lifecycle
+from domain.lifecycle import Lifecycle
 from services.diagrams.text import Edge
 
 CHARACTER, LINE = 7.3, 17.0
@@ -55,7 +55,7 @@ def laid_out(lifecycle: Lifecycle, drawn: Sequence[Edge]) -> Layout:
     """The same for the same lifecycle, wherever it is computed."""
     loops = {edge.source: edge for edge in drawn if edge.is_loop}
     between = [edge for edge in drawn if not edge.is_loop]
-    back = _going_back(between)
+    back = _going_back(between, lifecycle.initial)
     states = {name: _vertex(*_state_size(name, loops.get(name))) for name in lifecycle.states}
     labels = {edge: _vertex(*_label_size(edge.events)) for edge in between}
     links = {
@@ -66,7 +66,7 @@ def laid_out(lifecycle: Lifecycle, drawn: Sequence[Edge]) -> Layout:
         Graph(
             [*states.values(), *labels.values()], [link for pair in links.values() for link in pair]
         ),
-        root=states[NEW],
+        root=states[lifecycle.initial],
         back=[link for edge in back for link in links[edge]],
     )
     bends = {edge: _bends(sugiyama, pair, labels[edge]) for edge, pair in links.items()}
@@ -105,8 +105,8 @@ def _sugiyama(graph: Graph, *, root: Vertex, back: Sequence[Link]) -> SugiyamaLa
     return layout
 
 
-def _going_back(drawn: Sequence[Edge]) -> list[Edge]:
-    """The edges that close a cycle, seen from the beginning; the others have no cycle."""
+def _going_back(drawn: Sequence[Edge], initial: str) -> list[Edge]:
+    """The edges that close a cycle, seen from `initial`; the others have no cycle."""
     back: list[Edge] = []
     done: set[str] = set()
 
@@ -118,7 +118,7 @@ def _going_back(drawn: Sequence[Edge]) -> list[Edge]:
                 visit(edge.target, (*path, edge.target))
         done.add(state)
 
-    visit(NEW, (NEW,))
+    visit(initial, (initial,))
     return back
 
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import msgspec
 
-from domain.lifecycle import NEW, Lifecycle
+from domain.lifecycle import Lifecycle
 from services.diagrams.layout import (
     CHARACTER,
     LINE,
@@ -126,7 +126,7 @@ def _loop(box: Box) -> str:
 
 
 def _state(name: str, box: Box, lifecycle: Lifecycle) -> str:
-    kind = "final" if name in lifecycle.final else "begin" if name == NEW else ""
+    kind = "final" if name in lifecycle.final else "begin" if name == lifecycle.initial else ""
     shapes = [_rounded(box, f"box {kind}".strip(), grow=0)]
     if name in lifecycle.final:
         shapes.append(_rounded(box, "box final inner", grow=-3.5))

@@ -6,7 +6,7 @@ others, and repeats events that change no state at every one of them.
 
 import msgspec
 
-from domain.lifecycle import NEW, STAYS, Lifecycle
+from domain.lifecycle import STAYS, Lifecycle
 
 
 class Edge(msgspec.Struct, frozen=True):
@@ -56,12 +56,12 @@ def remarks(lifecycle: Lifecycle) -> list[Remark]:
 
 def mermaid(lifecycle: Lifecycle) -> str:
     """A Mermaid state diagram (https://mermaid.js.org/syntax/stateDiagram.html)."""
-    lines = ["stateDiagram-v2", f"    [*] --> {NEW}"]
+    lines = ["stateDiagram-v2", f"    [*] --> {lifecycle.initial}"]
     for edge in edges(lifecycle):
         lines.append(f"    {edge.source} --> {edge.target}: {', '.join(edge.events)}")
     lines += [f"    {state} --> [*]" for state in lifecycle.states if state in lifecycle.final]
     for remark in remarks(lifecycle):
-        lines += [f"    note right of {NEW}", f"        {remark.sentence(lifecycle)}"]
+        lines += [f"    note right of {lifecycle.initial}", f"        {remark.sentence(lifecycle)}"]
         lines += ["    end note"]
     return "\n".join(lines) + "\n"
 

@@ -40,10 +40,12 @@ _ATTRIBUTES = (
 )
 
 MEANINGS: Mapping[str, str] = {
+    "added_gib": "what is added to it, in GiB",
     "amounts": "by resource: GiB or numbers, per volume type too (`gigabytes_<type id>`)",
     "attempt": "number of the attempt, by which its outcome is told; counts up for each volume",
     "availability_zone": "availability zone",
     "candidates": "every pool that was considered",
+    "ceiling_gib": "how much the pool may promise in all, in GiB; null: without end",
     "changed": "names of the limits that this event changed",
     "chosen": "the pool that was chosen, if any",
     "consumed": "in use and reserved before the request",
@@ -61,11 +63,14 @@ MEANINGS: Mapping[str, str] = {
     "metadata": "all metadata from then on",
     "most": "how many backends may try, should they fail",
     "name": "name given by the user",
+    "new_size_gib": "the size wanted, in GiB",
     "number": "which placement of the volume it is, counted from 1",
+    "old_size_gib": "the size until then, in GiB",
     "overs": "every resource that the request was over by",
     "pool": "`host@backend#pool`",
     "project_id": "the project that it belongs to",
     "projects": "every project that has access from then on",
+    "promised_gib": "what its pool had promised for it, in GiB",
     "provider_id": "the backend's own identifier, where it has one",
     "qos_specs_id": "the QoS specs",
     "reason": "why, for a person",

@@ -3,7 +3,6 @@
 import pytest
 from transitions import MachineError
 
-from domain.errors import NotAllowed
 from domain.lifecycle import NEW, STAYS, Lifecycle, Row
 
 LAMP = Lifecycle(
@@ -40,22 +39,6 @@ TABLE = [
 @pytest.mark.parametrize(("event", "state", "target"), TABLE)
 def test_an_event_leads_where_its_row_says_and_nowhere_else(event, state, target):
     assert LAMP.next(event, state) == target
-
-
-@pytest.mark.parametrize(("event", "state", "target"), TABLE)
-def test_after_agrees_with_next_and_refuses_where_there_is_no_row(event, state, target):
-    if target is not None:
-        assert LAMP.after(event, state, aggregate_id=7) == target
-        return
-    with pytest.raises(NotAllowed) as refused:
-        LAMP.after(event, state, aggregate_id=7)
-    assert (refused.value.kind, refused.value.id) == ("desk_lamp", "7")
-    assert (refused.value.state, refused.value.event) == (state, event)
-
-
-def test_a_refusal_is_a_sentence_for_people():
-    with pytest.raises(NotAllowed, match=r"^switched on is not possible for desk lamp 7, which is"):
-        LAMP.after("switched_on", "on", aggregate_id=7)
 
 
 def test_states_and_events_come_in_the_order_of_the_table():

@@ -14,6 +14,7 @@ from domain.errors import LapilliError
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Decision, Verdict
 from projections import generations
+from projections.columns import filled
 from projections.projection import Projection, Row
 
 START = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -99,7 +100,7 @@ def rows_in(connection: Connection, projection: Projection) -> dict[UUID, Row]:
     """The active table of a projection."""
     active = next(g for g in generations.active(connection) if g.name == projection.name)
     table = projection.table(active.generation)
-    return {row["id"]: dict(row) for row in connection.execute(select(table)).mappings()}
+    return {row["id"]: dict(row) for row in connection.execute(select(*filled(table))).mappings()}
 
 
 def rows_of(engine: Engine, projection: Projection) -> dict[UUID, Row]:

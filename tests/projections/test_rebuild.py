@@ -187,7 +187,7 @@ async def test_a_new_version_is_rebuilt_at_start_while_the_old_one_answers(
     await make_runner(log).catch_up()
     log.append(an_available_volume(number=70))
     log.bad_positions = {20}
-    newer = volumes_of_version(2)
+    newer = volumes_of_version(VOLUMES.version + 1)
     broken = make_runner(log, [newer], rebuild_batch=5)
     with pytest.raises(ValueError, match="cannot be decoded"):
         await broken.catch_up()
@@ -203,7 +203,7 @@ async def test_a_new_version_is_rebuilt_at_start_while_the_old_one_answers(
     await stop(running)
     assert rows_of(engine, newer) == fold(newer, log.events)
     with engine.connect() as connection:
-        assert [g.version for g in generations.all_of(connection, "volumes")] == [2]
+        assert [g.version for g in generations.all_of(connection, "volumes")] == [newer.version]
 
 
 async def test_a_table_left_behind_is_dropped_at_the_next_start(engine, make_runner):
@@ -221,7 +221,7 @@ async def test_a_table_left_behind_is_dropped_at_the_next_start(engine, make_run
 
 async def test_a_table_that_does_not_fit_the_code_is_unavailable_not_wrong(engine):
     create_tables(engine)
-    views = Views(engine, [volumes_of_version(2)])
+    views = Views(engine, [volumes_of_version(VOLUMES.version + 1)])
 
     def needs_a_new_column(connection, tables):
         connection.exec_driver_sql(f"SELECT brand_new FROM {tables['volumes'].name}")

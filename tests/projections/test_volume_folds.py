@@ -35,7 +35,6 @@ def test_a_requested_volume_is_a_whole_row():
         "name": "v",
         "description": "d",
         "size_gib": 3,
-        "status": "creating",
         "availability_zone": None,
         "volume_type_id": TYPE_ID,
         "metadata": {"a": "b"},
@@ -46,6 +45,8 @@ def test_a_requested_volume_is_a_whole_row():
         "launched_at": None,
         "version": 1,
         "state": "requested",
+        "operation": "idle",
+        "attach_status": "detached",
     }
 
 
@@ -87,14 +88,14 @@ def after(seconds):
 @pytest.mark.parametrize(
     ("happens", "expected"),
     [
-        (placed, {"status": "creating", "state": "placed", "host": "node@fast#pool"}),
+        (placed, {"state": "placed", "host": "node@fast#pool"}),
         (placed, {"availability_zone": "nova", "version": 2, "updated_at": after(1)}),
-        (placed_nowhere, {"status": "error", "host": None}),
-        (provisioned, {"status": "available", "provider_id": "p-1", "launched_at": after(3)}),
+        (placed_nowhere, {"state": "error", "host": None}),
+        (provisioned, {"state": "available", "provider_id": "p-1", "launched_at": after(3)}),
         (described, {"name": "new", "description": "words", "state": "requested", "version": 2}),
-        (tagged, {"metadata": {"k": "v"}, "updated_at": after(1), "status": "creating"}),
-        (being_deleted, {"status": "deleting", "state": "deleting", "launched_at": after(3)}),
-        (not_deletable, {"status": "error_deleting", "updated_at": after(6), "version": 7}),
+        (tagged, {"metadata": {"k": "v"}, "updated_at": after(1)}),
+        (being_deleted, {"state": "deleting", "launched_at": after(3)}),
+        (not_deletable, {"state": "error_deleting", "updated_at": after(6), "version": 7}),
     ],
 )
 def test_events_change_the_row(happens, expected):
@@ -125,6 +126,16 @@ def test_rows_tell_what_the_aggregates_tell(lived):
     rows = fold(VOLUMES, log)
     assert set(rows) == {volume.id for volume in volumes if volume.state != "deleted"}
     for volume in volumes:
-        for key in ("state", "version", "name", "description", "metadata", "host", "size_gib"):
+        for key in (
+            "state",
+            "operation",
+            "attach_status",
+            "version",
+            "name",
+            "description",
+            "metadata",
+            "host",
+            "size_gib",
+        ):
             if volume.id in rows:
                 assert rows[volume.id][key] == getattr(volume, key), key

@@ -8,7 +8,7 @@ from uuid import UUID
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Volume, extension
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Pool, Request, place
@@ -106,6 +106,14 @@ def _undeletable(volume: Volume) -> None:
     volume.deletion_failed(volume.attempt, "backend says no", a_moment())
 
 
+def _extend(volume: Volume) -> None:
+    extension.request(volume, volume.size_gib + 3, reservation_id=str(an_id(0xE)), at=a_moment())
+
+
+def _not_extended(volume: Volume) -> None:
+    extension.give_up(volume, "backend says no", a_moment())
+
+
 _place: Step = lambda v: v.place(A_PLACE, a_moment(), most=3)  # noqa: E731
 _start: Step = lambda v: v.start_provisioning("worker-1", a_moment())  # noqa: E731
 _delete: Step = lambda v: v.request_deletion(a_moment(), force=True)  # noqa: E731
@@ -122,6 +130,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "deleting": [_place, _start, _made, _delete],
     "removing": [_place, _start, _made, _delete, _remove],
     "error_deleting": [_place, _start, _made, _delete, _remove, _undeletable],
+    "error_extending": [_place, _start, _made, _extend, _not_extended],
     "deleted": [_place, _start, _made, _delete, _remove, _gone],
 }
 """How a volume gets into each of its states."""

@@ -1,6 +1,6 @@
 """A volume, what happens to it in its life, and what can be done to it while it is there."""
 
-from domain.aggregates.volume import upcasts
+from domain.aggregates.volume import extension, giving_up, upcasts
 from domain.aggregates.volume.events import (
     CancellationRequested,
     CreationCancelled,
@@ -39,5 +39,7 @@ __all__ = [
     "Requested",
     "Rescheduled",
     "Volume",
+    "extension",
+    "giving_up",
     "upcasts",
 ]

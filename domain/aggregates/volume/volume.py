@@ -1,8 +1,8 @@
 """A volume: asked for, placed, provisioned, used, deleted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
@@ -24,14 +24,34 @@ from domain.aggregates.volume.events import (
     Requested,
     Rescheduled,
 )
+from domain.aggregates.volume.under_way import UnderWay
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
-from domain.lifecycle import Lifecycle
-from domain.machines.volume import VISIBLE_STATUS, VOLUME
+from domain.lifecycle import IDLE, Lifecycle
+from domain.machines.volume import VOLUME, visible_status
+from domain.machines.volume_operation import VOLUME_OPERATION
 from domain.placement import Decision, Tried
 
-_DELETABLE = ("requested", "available", "error")
-"""Where a deletion need not be forced (Cinder's available and error; without host: any)."""
+_DELETABLE = ("requested", "available", "error", "error_extending")
+"""Where a deletion need not be forced (Cinder's rule; without host: any)."""
+
+RESTING = ("available", "error", "error_deleting", "error_extending", "deleted")
+"""States in which nobody owes anything."""
+
+Evolution = Callable[["Volume", Any, Moment], None]
+V = TypeVar("V", bound=Evolution)
+
+_EVOLUTIONS: dict[type[Event], Evolution] = {}
+
+
+def evolves(*types: type[Event]) -> Callable[[V], V]:
+    """Registers how these events change a volume, beside the decisions that record them."""
+
+    def register(evolution: V) -> V:
+        _EVOLUTIONS.update(dict.fromkeys(types, evolution))
+        return evolution
+
+    return register
 
 
 class Volume(Aggregate):
@@ -39,7 +59,8 @@ class Volume(Aggregate):
 
     kind: ClassVar[str] = "volume"
     lifecycle: ClassVar[Lifecycle] = VOLUME
-    snapshot_version: ClassVar[int] = 2
+    beside: ClassVar[Lifecycle] = VOLUME_OPERATION
+    snapshot_version: ClassVar[int] = 3
 
     project_id: str = ""
     size_gib: int = 0
@@ -48,7 +69,8 @@ class Volume(Aggregate):
     metadata: dict[str, str] = {}
     volume_type_id: str = ""
     availability_zone: str | None = None
-    reservation_id: str = ""
+    reservations: list[str] = []
+    """What pays for it, the first being that of its creation."""
     asked_zone: str | None = None
     zones: list[str] = []
     hints: dict[str, Any] = {}
@@ -58,6 +80,8 @@ class Volume(Aggregate):
     tried: list[Tried] = []
     attempt: int = 0
     requested_at: datetime | None = None
+    attach_status: str = "detached"
+    under_way: UnderWay | None = None
 
     @classmethod
     def request(
@@ -131,17 +155,17 @@ class Volume(Aggregate):
     def start_provisioning(self, worker: str, at: Moment) -> int:
         """Claims the work and returns the attempt's number, by which the outcome is told."""
         attempt = self.attempt + 1
-        self.record(ProvisioningStarted(host=self._held_by(), worker=worker, attempt=attempt), at)
+        self.record(ProvisioningStarted(host=self.held_by(), worker=worker, attempt=attempt), at)
         return attempt
 
     def provisioned(self, attempt: int, provider_id: str | None, at: Moment) -> None:
         """The worker made it. Raises Superseded if the claim is no longer this attempt's."""
-        self._check_claim(attempt)
+        self.check_claim(attempt, "provisioning", "cancelling", "removing")
         if self.state == "cancelling":
-            self.record(CreationCancelled(host=self._held_by(), attempt=attempt), at)
+            self.record(CreationCancelled(host=self.held_by(), attempt=attempt), at)
         else:
             self.record(
-                Provisioned(host=self._held_by(), attempt=attempt, provider_id=provider_id), at
+                Provisioned(host=self.held_by(), attempt=attempt, provider_id=provider_id), at
             )
 
     def provisioning_failed(
@@ -152,8 +176,8 @@ class Volume(Aggregate):
         `elsewhere` says that another backend may well succeed; then one shall try, unless as many
         have tried as may.
         """
-        self._check_claim(attempt)
-        host = self._held_by()
+        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        host = self.held_by()
         if self.state == "cancelling":
             self.record(CreationCancelled(host=host, attempt=attempt), at)
         elif elsewhere and self.placements < self.most_placements:
@@ -177,7 +201,7 @@ class Volume(Aggregate):
 
     def abandon_creation(self, at: Moment) -> None:
         """The worker that was making it is gone, and it is not wanted any more."""
-        self.record(CreationCancelled(host=self._held_by(), attempt=self.attempt), at)
+        self.record(CreationCancelled(host=self.held_by(), attempt=self.attempt), at)
 
     # deletion
 
@@ -188,23 +212,17 @@ class Volume(Aggregate):
         """
         if force and self.state in ("cancelling", "deleting", "removing"):
             return
-        if not force and self.state not in _DELETABLE:
-            raise NotAllowed(
-                kind=self.kind,
-                id=str(self.id),
-                state=VISIBLE_STATUS[self.state],
-                event="delete",
-                allowed=("available", "error"),
-            )
+        if not force and (self.state not in _DELETABLE or self.operation != IDLE):
+            raise self.not_allowed("delete", ("available", "error"))
         if self.state == "provisioning":
-            self.record(CancellationRequested(host=self._held_by(), forced=force), at)
+            self.record(CancellationRequested(host=self.held_by(), forced=force), at)
         else:
             self.record(DeletionRequested(host=self.host, forced=force), at)
 
     def start_deletion(self, worker: str, at: Moment) -> int:
         """Claims the deletion and returns the attempt's number."""
         attempt = self.attempt + 1
-        self.record(DeletionStarted(host=self._held_by(), worker=worker, attempt=attempt), at)
+        self.record(DeletionStarted(host=self.held_by(), worker=worker, attempt=attempt), at)
         return attempt
 
     def deleted(self, at: Moment) -> None:
@@ -213,13 +231,13 @@ class Volume(Aggregate):
 
     def deletion_failed(self, attempt: int, reason: str, at: Moment) -> None:
         """The backend refused. Raises Superseded if the claim is no longer this attempt's."""
-        self._check_claim(attempt)
-        self.record(DeletionFailed(host=self._held_by(), attempt=attempt, reason=reason), at)
+        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        self.record(DeletionFailed(host=self.held_by(), attempt=attempt, reason=reason), at)
 
     def found_busy(self, attempt: int, reason: str, at: Moment) -> None:
         """The backend says it is in use. Raises Superseded as `deletion_failed`."""
-        self._check_claim(attempt)
-        self.record(FoundBusy(host=self._held_by(), attempt=attempt, reason=reason), at)
+        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        self.record(FoundBusy(host=self.held_by(), attempt=attempt, reason=reason), at)
 
     # words about it
 
@@ -243,7 +261,11 @@ class Volume(Aggregate):
     @property
     def at_rest(self) -> bool:
         """No work is under way or owed."""
-        return self.state in ("available", "error", "error_deleting", "deleted")
+        return self.operation == IDLE and self.state in RESTING
+
+    @property
+    def status(self) -> str:
+        return visible_status(self.state, self.operation, self.attach_status)
 
     def apply(self, event: Event, at: Moment) -> None:
         match event:
@@ -253,7 +275,7 @@ class Volume(Aggregate):
                 self.metadata, self.volume_type_id = event.metadata, event.volume_type_id
                 self.availability_zone = self.asked_zone = event.availability_zone
                 self.zones, self.hints = event.zones, event.hints
-                self.reservation_id, self.requested_at = event.reservation_id, at.at
+                self.reservations, self.requested_at = [event.reservation_id], at.at
             case Placed():
                 self.host, self.availability_zone = event.host, event.availability_zone
                 self.placements, self.most_placements = event.number, event.most
@@ -267,13 +289,22 @@ class Volume(Aggregate):
             case MetadataChanged():
                 self.metadata = event.metadata
             case _:
-                pass
+                evolution = _EVOLUTIONS.get(type(event))
+                if evolution is not None:
+                    evolution(self, event, at)
 
-    def _held_by(self) -> str:
+    def held_by(self) -> str:
         if self.host is None:
             raise InvalidRequest(f"volume {self.id} is on no backend")
         return self.host
 
-    def _check_claim(self, attempt: int) -> None:
-        if attempt != self.attempt or self.state not in ("provisioning", "cancelling", "removing"):
+    def check_claim(self, attempt: int, *claimed: str) -> None:
+        """Raises Superseded unless this attempt is at work, in a state or operation of these."""
+        if attempt != self.attempt or not {self.state, self.operation} & {*claimed}:
             raise Superseded(kind=self.kind, id=str(self.id), attempt=attempt)
+
+    def not_allowed(self, event: str, allowed: Sequence[str] = ()) -> NotAllowed:
+        """The refusal of something, in its status; `allowed` are those in which it is not."""
+        return NotAllowed(
+            kind=self.kind, id=str(self.id), state=self.status, event=event, allowed=allowed
+        )

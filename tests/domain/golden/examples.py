@@ -15,6 +15,7 @@ from domain.aggregates import (
     volume,
     volume_type,
 )
+from domain.aggregates.volume import extension
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Decision, Request, Tried, Verdict
@@ -55,6 +56,26 @@ REQUEST = Request(
 )
 
 EXAMPLES: dict[str, Event] = {
+    "volume.extension_requested.v1": extension.ExtensionRequested(
+        project_id=PROJECT_ID,
+        host=HOST,
+        size_gib=20,
+        new_size_gib=30,
+        reservation_id=RESERVATION_ID,
+    ),
+    "volume.extension_placed.v1": extension.ExtensionPlaced(
+        host=HOST, added_gib=10, ceiling_gib=500.25
+    ),
+    "volume.extension_refused.v1": extension.ExtensionRefused(host=HOST, reason="No room."),
+    "volume.extension_started.v1": extension.ExtensionStarted(
+        host=HOST, worker="storage1:4711", attempt=3
+    ),
+    "volume.extended.v1": extension.Extended(
+        host=HOST, attempt=3, size_gib=30, old_size_gib=20, reservation_id=RESERVATION_ID
+    ),
+    "volume.extension_failed.v1": extension.ExtensionFailed(
+        host=HOST, reason="The backend is full.", promised_gib=10
+    ),
     "volume.requested.v1": volume.Requested(
         project_id=PROJECT_ID,
         user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",

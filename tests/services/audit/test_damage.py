@@ -13,6 +13,7 @@ from domain.aggregates import default_type, volume
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.event import Event, Moment, Recorded
 from projections import generations
+from projections.columns import filled
 from projections.volumes import VOLUMES
 from services.audit.report import KINDS
 from tests.services.audit.auditing import FIRST, MALLORY, NOON, audit
@@ -48,7 +49,7 @@ def a_lost_name(deployment: Deployment) -> None:
 
 def a_view_row(deployment: Deployment) -> None:
     table = VOLUMES.table(1)
-    change = update(table).where(table.c.id == FIRST).values(status="in-use", size_gib=9)
+    change = update(table).where(table.c.id == FIRST).values(state="error", size_gib=9)
     deployment.tamper_with_views(lambda c: c.execute(change))
 
 
@@ -61,7 +62,8 @@ def an_extra_view_row(deployment: Deployment) -> None:
     table = VOLUMES.table(1)
 
     def copy(connection: Connection) -> None:
-        row = connection.execute(select(table).where(table.c.id == FIRST)).mappings().one()
+        one = select(*filled(table)).where(table.c.id == FIRST)
+        row = connection.execute(one).mappings().one()
         connection.execute(insert(table), {**row, "id": an_id(99)})
 
     deployment.tamper_with_views(copy)
@@ -223,4 +225,4 @@ async def test_only_what_is_damaged_is_named(deployment):
     a_view_row(deployment)
     report = await audit(deployment)
     [finding] = report.findings
-    assert finding.detail == "size_gib is 9, by the log 2; status is in-use, by the log available"
+    assert finding.detail == "size_gib is 9, by the log 2; state is error, by the log available"

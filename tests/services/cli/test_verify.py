@@ -62,7 +62,7 @@ def test_a_memory_backend_is_not_checkable_from_here(invoke, deployment, tmp_pat
 
 
 def test_a_rebuild_repairs_a_view(invoke, deployment):
-    change = update(VOLUMES.table(1)).values(status="in-use")
+    change = update(VOLUMES.table(1)).values(state="error")
     deployment.tamper_with_views(lambda c: c.execute(change))
     assert invoke("verify", *deployment.options).exit_code == 1
     result = invoke("rebuild", "volumes", *deployment.options)

@@ -53,7 +53,7 @@ async def test_a_created_volume_and_its_reservation_are_one_append():
         "volume.requested",
     ]
     assert await world.usage() == {"volumes": (0, 1), "gigabytes": (0, 5)}
-    assert (await world.volume()).reservation_id == str((await world.reservation()).id)
+    assert (await world.volume()).reservations == [str((await world.reservation()).id)]
     await world.assert_sound()
 
 
@@ -469,4 +469,4 @@ async def test_every_event_of_a_command_tells_when_and_by_whom_it_was_asked():
 
 async def test_the_reservation_of_a_volume_can_be_found_without_an_index():
     world = await (await a_world()).has_a_volume(in_state="available")
-    assert (await world.volume()).reservation_id == str(uuid5(an_id(1), "reservation"))
+    assert (await world.volume()).reservations == [str(uuid5(an_id(1), "reservation"))]

@@ -138,9 +138,9 @@ class World:
         for recorded in log:
             lifecycle = AGGREGATES[recorded.event.kind].lifecycle
             state = states.get(recorded.aggregate_id, NEW)
-            states[recorded.aggregate_id] = lifecycle.after(
-                recorded.event.verb, state, aggregate_id=recorded.aggregate_id
-            )
+            target = lifecycle.next(recorded.event.verb, state)
+            assert target is not None, f"{recorded.event.topic} in {state}"
+            states[recorded.aggregate_id] = target
         _, usage, _ = await self.store.ledger()
         assert usage == settle(Ledger(defaults=LIMITS), bare(log)).usage
         assert all(used.in_use >= 0 and used.reserved >= 0 for used in usage.values())

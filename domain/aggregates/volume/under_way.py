@@ -1,0 +1,13 @@
+"""What is known of the one thing that can be under way on a volume, while it is."""
+
+import msgspec
+
+
+class Extension(msgspec.Struct, frozen=True, tag=True):
+    """The size wanted (GiB), and the quota reservation that pays for the difference."""
+
+    new_size_gib: int
+    reservation_id: str
+
+
+UnderWay = Extension

@@ -1,0 +1,34 @@
+"""What can be under way on a volume that is there, one thing at a time, while it stays usable.
+
+Beside the life of the volume: whatever comes of it, the volume is again what it was before, with
+nothing to remember (Cinder keeps a previous_status for that). Source: lifecycles 6 and 16.
+"""
+
+from domain.lifecycle import IDLE, Lifecycle
+
+EXTENDING = ("extending", "extension_placed", "growing")
+
+VOLUME_OPERATION = Lifecycle(
+    "volume_operation",
+    initial=IDLE,
+    rows=[
+        # event                    from                               to
+        ("extension_requested",    [IDLE],                            "extending"),
+        # its pool has the room, and has promised it
+        ("extension_placed",       ["extending"],                     "extension_placed"),
+        ("extension_refused",      ["extending"],                     IDLE),
+        # again in growing: the worker that held the claim is gone, another takes it over
+        ("extension_started",      ["extension_placed", "growing"],   "growing"),
+        ("extended",               ["growing"],                       IDLE),
+        ("extension_failed",       EXTENDING,                         IDLE),
+        # forced: what was under way is given up in the same append
+        ("deletion_requested",     [IDLE],                            IDLE),
+    ],
+)  # fmt: skip
+
+VISIBLE_OPERATION = {
+    "extending": "extending",
+    "extension_placed": "extending",
+    "growing": "extending",
+}
+"""What Cinder's API calls a volume on which this is under way."""

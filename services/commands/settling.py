@@ -1,0 +1,37 @@
+"""What becomes of a volume's quota reservations, in the append that decides its fate."""
+
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.volume import Volume, giving_up
+from domain.event import Moment
+from services.unit_of_work import UnitOfWork
+
+
+async def give_back(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """All that pays for a volume that is gone, given back; to be stored with its end."""
+    taken = [await work.load(QuotaReservation, UUID(id)) for id in volume.reservations]
+    return [reservation.give_back(at) for reservation in taken]
+
+
+async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """Gives up what is under way on a volume; what is to be stored with that."""
+    reservation_id = giving_up.give_up(volume, reason, at)
+    if reservation_id is None:
+        return []
+    return [await roll_back(reservation_id, work, at)]
+
+
+async def commit(reservation_id: str, work: UnitOfWork, at: Moment) -> QuotaReservation:
+    """A reservation whose operation succeeded, to be stored with the success."""
+    reservation = await work.load(QuotaReservation, UUID(reservation_id))
+    reservation.commit(at)
+    return reservation
+
+
+async def roll_back(reservation_id: str, work: UnitOfWork, at: Moment) -> QuotaReservation:
+    """A reservation whose operation failed, to be stored with the failure."""
+    reservation = await work.load(QuotaReservation, UUID(reservation_id))
+    reservation.roll_back(at)
+    return reservation
