@@ -23,6 +23,7 @@ from services.commands.volume_type import EnsureDefaultVolumeType
 from services.metrics import VIEW_POSITION
 from services.node import PROJECTED, Node
 from services.processes.deletion import Deletion
+from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
@@ -166,8 +167,11 @@ async def processes(node: Node) -> None:
         rules=composition.placement_rules(node.settings),
         max_attempts=node.settings.placement.max_attempts,
     )
+    extension = ExtensionPlacement(
+        commands=node.commands, clock=composition.now, reports=node.reports
+    )
     async with _reporting(node, "cinder-scheduler"):
-        await _work(node, placement)
+        await _work(node, placement, extension)
 
 
 async def backend(node: Node, name: str) -> None:
@@ -194,7 +198,8 @@ async def backend(node: Node, name: str) -> None:
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
             _beside(keep_swept(node.commands, driver, backend=host)),
         ):
-            await _work(node, Provisioning(**shared), Deletion(**shared), RemnantRemoval(**shared))
+            work = (Provisioning, Extending, Deletion, RemnantRemoval)
+            await _work(node, *(kind(**shared) for kind in work))
     finally:
         await driver.close()
 

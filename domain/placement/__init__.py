@@ -6,6 +6,7 @@ The rules are Cinder's filters and weighers (scheduler-and-drivers 3, 4).
 from domain.placement.capacity import Promise, room_gib
 from domain.placement.deciding import place
 from domain.placement.decision import Decision, Verdict
+from domain.placement.growing import Room, room_to_grow
 from domain.placement.pool import DEFAULT_RATIO, UNLIMITED, Pool
 from domain.placement.request import Request, Rules, Tried
 
@@ -16,9 +17,11 @@ __all__ = [
     "Pool",
     "Promise",
     "Request",
+    "Room",
     "Rules",
     "Tried",
     "Verdict",
     "place",
     "room_gib",
+    "room_to_grow",
 ]

@@ -41,3 +41,9 @@ def why_no_room(pool: Pool, size_gib: int, promised_gib: float, *, thick: bool) 
         return f"over-subscription ratio {pool.ratio} is below 1"
     room = room_gib(pool, promised_gib, thick=thick)
     return None if room >= size_gib else f"{size_gib} GiB asked, {room} GiB left"
+
+
+def ceiling_gib(pool: Pool, promised_gib: float, *, thick: bool) -> float | None:
+    """How high the promises on a pool may be, to which the store holds a decision; None: no end."""
+    room = room_gib(pool, promised_gib, thick=thick)
+    return None if room == UNLIMITED else round(promised_gib + room, 2)

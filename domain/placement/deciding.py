@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from domain.placement.capacity import NOTHING, room_gib
+from domain.placement.capacity import NOTHING, ceiling_gib
 from domain.placement.decision import Decision, Verdict, told, why_none
 from domain.placement.filters import ALWAYS, FILTERS, Promised, Refuses
-from domain.placement.pool import UNLIMITED, Pool
+from domain.placement.pool import Pool
 from domain.placement.request import Request, Rules
 from domain.placement.weighers import WEIGHERS, scaled
 
@@ -57,11 +57,13 @@ def place(
     decision = Decision(candidates=candidates, request=request, untold=untold)
     if not fit:
         return msgspec.structs.replace(decision, reason=why_none(candidates, of=len(pools)))
+    best = fit[ranked[0]]
+    given = promised.get(best.name, NOTHING).gib
     return msgspec.structs.replace(
         decision,
         chosen=verdict(groups[""][ranked[0]]),
         weighers=list(rules.weighers),
-        ceiling_gib=_ceiling(fit[ranked[0]], request, promised),
+        ceiling_gib=ceiling_gib(best, given, thick=request.wants_thick),
     )
 
 
@@ -82,10 +84,3 @@ def _weighed(
     for raw, multiplier in zip(raws, rules.weighers.values(), strict=True):
         totals = [total + multiplier * s for total, s in zip(totals, scaled(raw), strict=True)]
     return raws, totals
-
-
-def _ceiling(pool: Pool, request: Request, promised: Promised) -> float | None:
-    """How high the promises on the chosen pool may be: the store holds the decision to that."""
-    given = promised.get(pool.name, NOTHING).gib
-    room = room_gib(pool, given, thick=request.wants_thick)
-    return None if room == UNLIMITED else round(given + room, 2)

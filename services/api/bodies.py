@@ -71,7 +71,11 @@ def decoded(body: bytes, kind: type[T], *, strict: Iterable[str] = ()) -> T:
 
     Raises InvalidRequest for what is not JSON, is ambiguous, or breaks a constraint.
     """
-    raw = _parsed(body)
+    return converted(_parsed(body), kind, strict=strict)
+
+
+def converted(raw: Any, kind: type[T], *, strict: Iterable[str] = ()) -> T:
+    """The same for what is parsed already. Raises InvalidRequest."""
     for name in strict:
         _refuse_unknown(raw, name, kind)
     try:

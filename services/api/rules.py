@@ -37,6 +37,8 @@ UPDATE = "volume:update"
 DELETE = "volume:delete"
 FORCE_DELETE = "volume:force_delete"
 ACTION_FORCE_DELETE = "volume_extension:volume_admin_actions:force_delete"
+EXTEND = "volume:extend"
+EXTEND_ATTACHED = "volume:extend_attached_volume"
 FIELD_HOST = "volume_extension:volume_host_attribute"
 FIELD_MIGRATION = "volume_extension:volume_mig_status_attribute"
 FIELD_PROJECT = "volume_extension:volume_tenant_attribute"
@@ -80,6 +82,8 @@ POOLS = "scheduler_extension:scheduler_stats:get_pools"
 
 RULES: Mapping[str, str] = {
     CREATE: MEMBER,
+    EXTEND: MEMBER,
+    EXTEND_ATTACHED: MEMBER,
     GET: READER,
     GET_ALL: READER,
     UPDATE: MEMBER,

@@ -14,7 +14,7 @@ from services.audit.replay import Replay
 from services.audit.report import Finding, Note
 
 PREFIX = "volume-"
-MUST = frozenset({"available"})
+MUST = frozenset({"available", "error_extending"})
 """A volume in one of these states has an object."""
 MAY = frozenset(
     {"placed", "provisioning", "error", "cancelling", "deleting", "removing", "error_deleting"}

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.commands import (
     default_type,
+    extension,
     qos_specs,
     quota_limits,
     remnant,
@@ -15,6 +16,7 @@ from services.unit_of_work import UnitOfWork
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **volume.HANDLERS,
+    **extension.HANDLERS,
     **remnant.HANDLERS,
     **volume_type.HANDLERS,
     **qos_specs.HANDLERS,

@@ -75,6 +75,23 @@ def test_a_volume_lives_from_create_to_delete(lapilli: Serve) -> None:
     )
 
 
+def test_a_volume_grows(lapilli: Serve) -> None:
+    made = openstack(lapilli, "volume", "create", "--size", "1", "grows")
+
+    def now() -> tuple[str, int]:
+        shown = openstack(lapilli, "volume", "show", made["id"])
+        return shown["status"], shown["size"]
+
+    until(lambda: now() == ("available", 1), what="available volume")
+    silently(lapilli, "volume", "set", "--size", "3", made["id"])
+    until(lambda: now() == ("available", 3), what="larger volume")
+    file = lapilli.directory / "data" / "files" / "files" / f"volume-{made['id']}"
+    assert file.stat().st_size == 3 << 30
+    too_much = run(lapilli, "volume", "set", "--size", "5000", made["id"])
+    assert "gigabytes quota" in too_much.stderr
+    silently(lapilli, "volume", "delete", made["id"])
+
+
 def test_force_delete_and_delete_of_what_is_not_there(lapilli: Serve) -> None:
     made = openstack(lapilli, "volume", "create", "--size", "1", "to-force")
     silently(lapilli, "volume", "delete", "--force", made["id"])

@@ -69,6 +69,7 @@ class ExtensionFailed(Event, frozen=True):
 def request(volume: Volume, new_size_gib: int, *, reservation_id: str, at: Moment) -> None:
     """Wants it larger. Raises InvalidRequest if that is not larger, NotAllowed if it is not well
     or something else is under way."""
+    volume.check_free("extend")
     if new_size_gib <= volume.size_gib:
         raise InvalidRequest(
             f"The new size must be larger than the volume's {volume.size_gib} GiB,"

@@ -303,6 +303,11 @@ class Volume(Aggregate):
         if attempt != self.attempt or not {self.state, self.operation} & {*claimed}:
             raise Superseded(kind=self.kind, id=str(self.id), attempt=attempt)
 
+    def check_free(self, wanted: str) -> None:
+        """Raises NotAllowed unless it is well and nothing else is under way."""
+        if self.state != "available" or self.operation != IDLE:
+            raise self.not_allowed(wanted, ("available", "in-use"))
+
     def not_allowed(self, event: str, allowed: Sequence[str] = ()) -> NotAllowed:
         """The refusal of something, in its status; `allowed` are those in which it is not."""
         return NotAllowed(

@@ -201,7 +201,10 @@ async def test_the_longest_body_that_fits_is_read(stage):
     [
         {},
         {"os-force_delete": None, "os-extend": {}},
-        {"os-extend": {"new_size": 2}},
+        {"os-extend": {}},
+        {"os-extend": {"new_size": 0}},
+        {"os-extend": {"new_size": "3"}},
+        {"os-extend": {"new_size": 3, "colour": "red"}},
         {"os-force_delete": {"now": True}},
         {"os-force_delete": "now"},
         {"nonsense": None},
@@ -215,9 +218,9 @@ async def test_actions_that_do_not_exist_are_400(stage, body):
 
 async def test_an_unknown_action_is_named(stage):
     volume = await stage.volume()
-    body = {"os-extend": {"new_size": 2}}
+    body = {"os-explode": None}
     message = await check_refused(stage, 400, "POST", f"/volumes/{volume['id']}/action", body)
-    assert "os-extend" in message
+    assert "os-explode" in message
 
 
 @pytest.mark.parametrize(

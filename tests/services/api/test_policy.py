@@ -95,6 +95,7 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.GET, "DELETE", "/volumes/{id}", None, 404),
     (rules.UPDATE, "PUT", "/volumes/{id}", {"volume": {"name": "n"}}, 403),
     (rules.DELETE, "DELETE", "/volumes/{id}", None, 403),
+    (rules.EXTEND, "POST", "/volumes/{id}/action", {"os-extend": {"new_size": 9}}, 403),
     (rules.FORCE_DELETE, "DELETE", "/volumes/{id}?force=1", None, 403),
     (rules.ACTION_FORCE_DELETE, "POST", "/volumes/{id}/action", {"os-force_delete": None}, 403),
     (rules.ENCRYPTION, "GET", "/volumes/{id}/encryption", None, 403),
@@ -188,5 +189,5 @@ async def test_used_limits_are_left_out_where_they_may_not_be_seen(stage, tmp_pa
 
 def test_every_rule_is_tested():
     guarded = {rule for rule, *_ in GUARDED} | {rule for rule, *_ in FIELDS}
-    others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS}
+    others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS, rules.EXTEND_ATTACHED}
     assert guarded | others == set(rules.RULES)

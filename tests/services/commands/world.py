@@ -1,13 +1,14 @@
 """A small world of commands on a store in memory, and what must hold in it at any moment."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
 from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates import AGGREGATES
-from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.quota_reservation import Committed, QuotaReservation, Released
 from domain.aggregates.volume import Volume
 from domain.event import Event, Recorded
 from domain.lifecycle import NEW
@@ -149,6 +150,22 @@ class World:
             released = states.get(uuid5(reservation, "release"), "")
             paid = states[reservation] + (" and released" if released else "")
             assert paid in PAID[states[id]], (states[id], paid)
+            await self._assert_paid_in_full(id, log)
+
+    async def _assert_paid_in_full(self, id: UUID, log: Sequence[Recorded[Event]]) -> None:
+        """What is committed and not released for a volume is exactly what it is and holds."""
+        volume = Volume.from_history(id, [r for r in log if r.aggregate_id == id])
+        held: Counter[str] = Counter()
+        for event in (r.event for r in log):
+            match event:
+                case Committed(subject=subject) if subject == str(id):
+                    held.update(event.amounts)
+                case Released(subject=subject) if subject == str(id):
+                    held.subtract(event.amounts)
+        if volume.state in ("available", "error", "error_deleting", "error_extending"):
+            assert (held["volumes"], held["gigabytes"]) == (1, volume.size_gib)
+        elif volume.state == "deleted":
+            assert not any(held.values())
 
 
 Step = Callable[[World, UUID], Awaitable[Any]]
@@ -253,6 +270,7 @@ PAID: dict[str, set[str]] = {
     "deleting": _OPEN | _KEPT,
     "removing": _OPEN | _KEPT,
     "error_deleting": _KEPT,
+    "error_extending": _KEPT,
     "deleted": _FREE,
 }
 """What may have become of the reservation of a volume in each state."""

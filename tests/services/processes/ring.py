@@ -13,8 +13,10 @@ from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
 from domain import codec
 from domain.aggregates.volume import Volume
+from services.commands.extension import ExtendVolume
 from services.commands.volume import DeleteVolume
 from services.processes.deletion import Deletion
+from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.runtime import ProcessManager, Worker, Workload
@@ -72,6 +74,7 @@ class Process:
             Placement(
                 commands=commands, clock=ring.clock, reports=ring.reports, patience_s=PATIENCE_S
             ),
+            ExtensionPlacement(commands=commands, clock=ring.clock, reports=ring.reports),
             *(
                 kind(
                     commands=commands,
@@ -81,7 +84,7 @@ class Process:
                     worker=name,
                     timeout_s=timeout_s,
                 )
-                for kind in (Provisioning, Deletion)
+                for kind in (Provisioning, Extending, Deletion)
             ),
         ]
         self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
@@ -118,6 +121,11 @@ class MortalDriver(MemoryDriver):
         self._life.point("during delete_volume")
         await super().delete_volume(spec)
         self._life.point("after delete_volume")
+
+    async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
+        self._life.point("before extend_volume")
+        await super().extend_volume(spec, new_size_gib)
+        self._life.point("after extend_volume")
 
     def _half(self, operation: Operation) -> MemoryDriver:
         """A driver of the same backend whose next call is cut off half-way."""
@@ -165,6 +173,13 @@ class Ring:
     async def delete(self, number: int = 1, *, force: bool = False) -> None:
         """By a user whose API process has seen nothing yet."""
         command = DeleteVolume(id=an_id(number), project_id=PROJECT, force=force, at=a_moment())
+        await self.world.another_process().run(command)
+
+    async def extend(self, new_size_gib: int, number: int = 1) -> None:
+        """As `delete`."""
+        command = ExtendVolume(
+            id=an_id(number), project_id=PROJECT, new_size_gib=new_size_gib, at=a_moment()
+        )
         await self.world.another_process().run(command)
 
     async def relay(self) -> None:
@@ -216,6 +231,11 @@ class Ring:
 
     async def volume(self, number: int = 1) -> Volume:
         return await self.world.volume(number)
+
+    async def promised_gib(self) -> int:
+        """What the log promises on the pool."""
+        _, promises = await self.store.promises()
+        return promises[f"{BACKEND}#{POOL}"].gib
 
     @property
     def objects(self) -> dict[str, bool]:
