@@ -3,9 +3,10 @@
 from projections.default_types import DEFAULT_TYPES
 from projections.projection import Projection
 from projections.qos_specs import QOS_SPECS
+from projections.transfers import TRANSFERS
 from projections.volume_types import VOLUME_TYPES
 from projections.volumes import VOLUMES
 
-__all__ = ["DEFAULT_TYPES", "PROJECTIONS", "QOS_SPECS", "VOLUMES", "VOLUME_TYPES"]
+__all__ = ["DEFAULT_TYPES", "PROJECTIONS", "QOS_SPECS", "TRANSFERS", "VOLUMES", "VOLUME_TYPES"]
 
-PROJECTIONS: tuple[Projection, ...] = (VOLUMES, VOLUME_TYPES, QOS_SPECS, DEFAULT_TYPES)
+PROJECTIONS: tuple[Projection, ...] = (VOLUMES, VOLUME_TYPES, QOS_SPECS, DEFAULT_TYPES, TRANSFERS)

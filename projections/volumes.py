@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
+    Boolean,
     Column,
     ColumnElement,
     Computed,
@@ -53,6 +54,9 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("volume_type_id", Uuid, nullable=False),
         Column("metadata", Pairs, nullable=False),
         Column("host", words()),
+        Column("bootable", Boolean, nullable=False),
+        Column("readonly", Boolean),
+        Column("image_metadata", Pairs, nullable=False),
         Column("provider_id", words()),
         Column("created_at", Instant, nullable=False),
         Column("updated_at", Instant),
@@ -87,7 +91,7 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=2, build=_table)
+VOLUMES = Projection("volumes", version=3, build=_table)
 
 
 # How events change it
@@ -122,6 +126,9 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "volume_type_id": UUID(event.volume_type_id),
             "metadata": event.metadata,
             "host": None,
+            "bootable": False,
+            "readonly": None,
+            "image_metadata": {},
             "provider_id": None,
             "created_at": recorded.moment.at,
             "updated_at": None,
@@ -167,6 +174,27 @@ def metadata_changed(recorded: Recorded[volume.MetadataChanged]) -> Patch:
     return _changed(recorded, metadata=recorded.event.metadata)
 
 
+@VOLUMES.projects(volume.properties.BootableChanged)
+def bootable_changed(recorded: Recorded[volume.properties.BootableChanged]) -> Patch:
+    return _changed(recorded, bootable=recorded.event.bootable)
+
+
+@VOLUMES.projects(volume.properties.ReadonlyChanged)
+def readonly_changed(recorded: Recorded[volume.properties.ReadonlyChanged]) -> Patch:
+    return _changed(recorded, readonly=recorded.event.readonly)
+
+
+@VOLUMES.projects(volume.properties.ImageMetadataChanged)
+def image_metadata_changed(recorded: Recorded[volume.properties.ImageMetadataChanged]) -> Patch:
+    return _changed(recorded, image_metadata=recorded.event.image_metadata)
+
+
+@VOLUMES.projects(volume.offering.Transferred)
+def transferred(recorded: Recorded[volume.offering.Transferred]) -> Patch:
+    event = recorded.event
+    return _changed(recorded, project_id=event.project_id, user_id=event.user_id)
+
+
 @VOLUMES.projects(volume.Deleted)
 def deleted(recorded: Recorded[volume.Deleted]) -> Drop:
     return Drop(recorded.aggregate_id)
@@ -206,6 +234,9 @@ class VolumeRow(msgspec.Struct, frozen=True):
     volume_type_id: UUID
     metadata: dict[str, str]
     host: str | None
+    bootable: bool
+    readonly: bool | None
+    image_metadata: dict[str, str]
     provider_id: str | None
     created_at: datetime
     updated_at: datetime | None
@@ -229,6 +260,7 @@ class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):
     contains: Mapping[str, str] = {}
     """A substring, in any case (`name~=…`)."""
     metadata: Mapping[str, str] = {}
+    image_metadata: Mapping[str, str] = {}
     times: Sequence[Bound] = ()
     sort: Sort = NEWEST_FIRST
     """`id` always decides last, in the direction of the key before it."""
@@ -247,19 +279,17 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 _KEYS: Mapping[str, str | None] = {
-    **{name: name for name in VolumeRow.__struct_fields__ if name != "metadata"},
+    **{name: name for name in VolumeRow.__struct_fields__ if not name.endswith("metadata")},
     "size": "size_gib",
     "display_name": "name",
     "display_description": "description",
     # the same for every volume, so far
-    "bootable": None,
     "consumes_quota": None,
     "group_id": None,
     "migration_status": None,
     "multiattach": None,
 }
 _ALWAYS: Mapping[str, Any] = {
-    "bootable": False,
     "consumes_quota": True,
     "group_id": None,
     "migration_status": None,
@@ -336,6 +366,8 @@ def _matching(
     conditions.extend(within(table, bound) for bound in query.times)
     if query.metadata:
         conditions.append(holds(connection, table.c["metadata"], query.metadata))
+    if query.image_metadata:
+        conditions.append(holds(connection, table.c["image_metadata"], query.image_metadata))
     return _of_project(table, query.project_id, statement.where(*conditions))
 
 

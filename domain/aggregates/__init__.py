@@ -6,6 +6,7 @@ from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
+from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 
@@ -14,6 +15,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
     for aggregate in (
         Volume,
         Remnant,
+        Transfer,
         QuotaReservation,
         QuotaLimits,
         VolumeType,

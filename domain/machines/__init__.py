@@ -6,6 +6,7 @@ from domain.machines.qos_specs import QOS_SPECS
 from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
 from domain.machines.remnant import REMNANT
+from domain.machines.transfer import TRANSFER
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
 from domain.machines.volume_type import VOLUME_TYPE
@@ -16,6 +17,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
         VOLUME,
         VOLUME_OPERATION,
         REMNANT,
+        TRANSFER,
         QUOTA_RESERVATION,
         QUOTA_LIMITS,
         VOLUME_TYPE,

@@ -16,6 +16,8 @@ ALIVE = (
     "error_extending",
 )
 
+SETTLED = ("available", "error", "error_deleting", "error_extending")
+
 DELETABLE = ("requested", "placed", "available", "error", "error_deleting", "error_extending")
 
 VOLUME = Lifecycle(
@@ -47,8 +49,19 @@ VOLUME = Lifecycle(
         ("extension_started",      ["available"],                  STAYS),
         ("extended",               ["available"],                  STAYS),
         ("extension_failed",       ["available"],                  "error_extending"),
+        ("offered",                ["available"],                  STAYS),
+        ("offer_withdrawn",        ["available"],                  STAYS),
+        ("transferred",            ["available"],                  STAYS),
+        # an administrator knows better; what is being made or removed cannot be said to be well
+        ("reset_to_available",     SETTLED,                        "available"),
+        ("reset_to_error",         ALIVE,                          "error"),
+        ("reset_to_error_deleting",  SETTLED,                      "error_deleting"),
+        ("reset_to_error_extending", SETTLED,                      "error_extending"),
         ("described",              ALIVE,                          STAYS),
         ("metadata_changed",       ALIVE,                          STAYS),
+        ("bootable_changed",       ALIVE,                          STAYS),
+        ("readonly_changed",       ["available"],                  STAYS),
+        ("image_metadata_changed", ALIVE,                          STAYS),
     ],
     final=["deleted"],
 )  # fmt: skip

@@ -21,8 +21,16 @@ VOLUME_OPERATION = Lifecycle(
         ("extension_started",      ["extension_placed", "growing"],   "growing"),
         ("extended",               ["growing"],                       IDLE),
         ("extension_failed",       EXTENDING,                         IDLE),
-        # forced: what was under way is given up in the same append
+        # awaiting-transfer, until somebody has the key or its owner changes their mind
+        ("offered",                [IDLE],                            "offered"),
+        ("offer_withdrawn",        ["offered"],                       IDLE),
+        ("transferred",            ["offered"],                       IDLE),
+        # what was under way was given up first, in the same append
         ("deletion_requested",     [IDLE],                            IDLE),
+        ("reset_to_available",     [IDLE],                            IDLE),
+        ("reset_to_error",         [IDLE],                            IDLE),
+        ("reset_to_error_deleting",  [IDLE],                          IDLE),
+        ("reset_to_error_extending", [IDLE],                          IDLE),
     ],
 )  # fmt: skip
 
@@ -30,5 +38,6 @@ VISIBLE_OPERATION = {
     "extending": "extending",
     "extension_placed": "extending",
     "growing": "extending",
+    "offered": "awaiting-transfer",
 }
 """What Cinder's API calls a volume on which this is under way."""

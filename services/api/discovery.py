@@ -156,6 +156,7 @@ ROUTES = (
     Route(
         method="GET",
         path="/v3/",
+        variant="root",
         handler=version,
         summary="This version of the API",
         versioned=False,

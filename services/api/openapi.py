@@ -72,9 +72,9 @@ def description(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _operation(each: Route, known: dict[Any, Any]) -> dict[str, Any]:
+    module = each.handler.__module__.rpartition(".")[2]
     operation: dict[str, Any] = {
-        "operationId": f"{each.handler.__module__.rpartition('.')[2]}_{each.handler.__name__}"
-        + ("_root" if each.path == "/v3/" else ""),
+        "operationId": "_".join(filter(None, (module, each.handler.__name__, each.variant))),
         "summary": each.summary + (f" (from 3.{each.since})" if each.since else ""),
         "description": (each.handler.__doc__ or "").strip(),
         "parameters": [*_path(each), *map(_query, each.query)],

@@ -48,6 +48,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """Codes that this route may answer besides those that every route may."""
     versioned: bool = True
     """Below /v3, for callers that are known; else at the root, for everybody."""
+    variant: str = ""
+    """What sets it apart from the handler's other paths."""
 
 
 class Found(msgspec.Struct):

@@ -39,6 +39,16 @@ FORCE_DELETE = "volume:force_delete"
 ACTION_FORCE_DELETE = "volume_extension:volume_admin_actions:force_delete"
 EXTEND = "volume:extend"
 EXTEND_ATTACHED = "volume:extend_attached_volume"
+UPDATE_READONLY = "volume:update_readonly_flag"
+FIELD_IMAGE_METADATA = "volume_extension:volume_image_metadata:show"
+SET_IMAGE_METADATA = "volume_extension:volume_image_metadata:set"
+REMOVE_IMAGE_METADATA = "volume_extension:volume_image_metadata:remove"
+RESET_STATUS = "volume_extension:volume_admin_actions:reset_status"
+TRANSFER_CREATE = "volume:create_transfer"
+TRANSFER_ACCEPT = "volume:accept_transfer"
+TRANSFER_DELETE = "volume:delete_transfer"
+TRANSFER_GET = "volume:get_transfer"
+TRANSFER_GET_ALL = "volume:get_all_transfers"
 FIELD_HOST = "volume_extension:volume_host_attribute"
 FIELD_MIGRATION = "volume_extension:volume_mig_status_attribute"
 FIELD_PROJECT = "volume_extension:volume_tenant_attribute"
@@ -82,6 +92,16 @@ POOLS = "scheduler_extension:scheduler_stats:get_pools"
 
 RULES: Mapping[str, str] = {
     CREATE: MEMBER,
+    RESET_STATUS: ADMIN,
+    TRANSFER_CREATE: MEMBER,
+    TRANSFER_ACCEPT: MEMBER,
+    TRANSFER_DELETE: MEMBER,
+    TRANSFER_GET: READER,
+    TRANSFER_GET_ALL: READER,
+    UPDATE_READONLY: MEMBER,
+    FIELD_IMAGE_METADATA: READER,
+    SET_IMAGE_METADATA: MEMBER,
+    REMOVE_IMAGE_METADATA: MEMBER,
     EXTEND: MEMBER,
     EXTEND_ATTACHED: MEMBER,
     GET: READER,

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from domain.errors import InvalidRequest
-from services.api import rules, volume_extension, volume_lookup
+from services.api import rules, volume_extension, volume_lookup, volume_properties, volume_reset
 from services.api.action import Action, Nothing
 from services.api.call import Call
 from services.api.routing import Route
@@ -39,6 +39,8 @@ async def force_delete(call: Call, _: Nothing | None) -> Response:
 ACTIONS = (
     Action("os-force_delete", Nothing | None, force_delete),
     *volume_extension.ACTIONS,
+    *volume_properties.ACTIONS,
+    *volume_reset.ACTIONS,
 )
 _ACTIONS = {action.name: action for action in ACTIONS}
 

@@ -18,7 +18,6 @@ _SAME: dict[str, Any] = {
     "consistencygroup_id": None,
     "encrypted": False,
     "encryption_key_id": None,
-    "glance_metadata": None,
     "multiattach": False,
     "replication_status": None,
     "service_uuid": None,
@@ -126,6 +125,7 @@ def _query(call: Call, part: paging.Page) -> VolumeQuery:
     equals: dict[str, Any] = {}
     contains: dict[str, str] = {}
     metadata: dict[str, str] = {}
+    image_metadata: dict[str, str] = {}
     times: list[Bound] = []
     for name, text in filters.given(call, resource="volume", without=paging.KEYS).items():
         if name.endswith(filters.LIKE) and call.has(microversions.LIKE_FILTERS):
@@ -134,6 +134,8 @@ def _query(call: Call, part: paging.Page) -> VolumeQuery:
             times += filters.times(name, text)
         elif name == "metadata":
             metadata = filters.pairs(text)
+        elif name == "glance_metadata":
+            image_metadata = filters.pairs(text)
         else:
             key, values = _equal(call, name, text)
             equals[key] = values
@@ -142,6 +144,7 @@ def _query(call: Call, part: paging.Page) -> VolumeQuery:
         equals=equals,
         contains=contains,
         metadata=metadata,
+        image_metadata=image_metadata,
         times=times,
         sort=part.sort,
         marker=paging.marker_id(part, kind="volume"),

@@ -55,10 +55,11 @@ class VolumeDetail(
     source_volid: str | None = None
     consistencygroup_id: str | None = None
     replication_status: str | None = None
-    bootable: str = "false"
+    bootable: str
     encrypted: bool = False
     multiattach: bool = False
     attachments: list[dict[str, Any]] = []
+    volume_image_metadata: dict[str, str] | UnsetType = UNSET
     group_id: str | UnsetType | None = UNSET
     provider_id: str | UnsetType | None = UNSET
     shared_targets: bool | UnsetType | None = UNSET
@@ -111,10 +112,14 @@ async def details(
             updated_at=None if row.updated_at is None else time(row.updated_at),
             volume_type=names.get(row.volume_type_id),
             user_id=row.user_id,
-            metadata=row.metadata,
+            metadata=_metadata(row),
+            bootable="true" if row.bootable else "false",
             links=links(id),
             **since,
         )
+        owner = row.project_id, row.user_id
+        if row.image_metadata and call.allows(rules.FIELD_IMAGE_METADATA, owner):
+            detail.volume_image_metadata = row.image_metadata
         if call.has(microversions.TYPE_ID):
             detail.volume_type_id = str(row.volume_type_id)
         if call.is_admin and call.has(microversions.PROVIDER_ID):
@@ -123,10 +128,17 @@ async def details(
             detail.host = row.host
         if migration:
             detail.migrating = detail.name_id = None
-        if extended and call.allows(rules.FIELD_PROJECT, (row.project_id, row.user_id)):
+        if extended and call.allows(rules.FIELD_PROJECT, owner):
             detail.project = row.project_id
         found.append(detail)
     return found
+
+
+def _metadata(row: VolumeRow) -> dict[str, str]:
+    """The user's words, and with them the flag that Cinder shows among them."""
+    if row.readonly is None:
+        return row.metadata
+    return {**row.metadata, "readonly": str(row.readonly)}
 
 
 def _by_microversion(call: Call) -> dict[str, Any]:

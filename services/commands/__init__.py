@@ -9,7 +9,10 @@ from services.commands import (
     qos_specs,
     quota_limits,
     remnant,
+    transfer,
     volume,
+    volume_properties,
+    volume_reset,
     volume_type,
 )
 from services.unit_of_work import UnitOfWork
@@ -17,6 +20,9 @@ from services.unit_of_work import UnitOfWork
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **volume.HANDLERS,
     **extension.HANDLERS,
+    **volume_reset.HANDLERS,
+    **transfer.HANDLERS,
+    **volume_properties.HANDLERS,
     **remnant.HANDLERS,
     **volume_type.HANDLERS,
     **qos_specs.HANDLERS,

@@ -4,7 +4,9 @@ from uuid import UUID
 
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume, giving_up
+from domain.aggregates.volume.under_way import Offer
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
 
@@ -17,10 +19,24 @@ async def give_back(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggreg
 
 async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> list[Aggregate]:
     """Gives up what is under way on a volume; what is to be stored with that."""
+    given_up = volume.under_way
     reservation_id = giving_up.give_up(volume, reason, at)
-    if reservation_id is None:
-        return []
-    return [await roll_back(reservation_id, work, at)]
+    settled: list[Aggregate] = []
+    if isinstance(given_up, Offer):
+        transfer = await work.load(Transfer, UUID(given_up.transfer_id))
+        transfer.withdraw(reason, at)
+        settled.append(transfer)
+    if reservation_id is not None:
+        settled.append(await roll_back(reservation_id, work, at))
+    return settled
+
+
+async def keep(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """What paid for the creation of a volume that stays, committed if it still is not: a volume
+    in error is there, too, until its user deletes it."""
+    reservation = await work.load(QuotaReservation, UUID(volume.reservations[0]))
+    reservation.keep(at)
+    return [reservation]
 
 
 async def commit(reservation_id: str, work: UnitOfWork, at: Moment) -> QuotaReservation:

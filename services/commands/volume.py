@@ -232,7 +232,7 @@ async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
         raise Conflict(kind=volume.kind, id=str(volume.id))
     volume.place(decision, cmd.at, most=cmd.max_attempts)
     if decision.chosen is None:
-        await work.commit(volume, await _settled(volume, work, cmd.at))
+        await work.commit(volume, *await settling.keep(volume, work, cmd.at))
         return
     with work.promised.holding(decision.chosen.pool, volume.size_gib):
         await work.commit(volume)
@@ -270,7 +270,7 @@ async def finish_provisioning(cmd: FinishProvisioning, work: UnitOfWork) -> None
         )
         await work.commit(volume, remnant)
     elif volume.at_rest:
-        await work.commit(volume, await _settled(volume, work, cmd.at))
+        await work.commit(volume, *await settling.keep(volume, work, cmd.at))
     else:  # cancelled: its quota goes when it goes
         await work.commit(volume)
 
@@ -293,22 +293,12 @@ async def finish_deletion(cmd: FinishDeletion, work: UnitOfWork) -> None:
         volume.found_busy(cmd.attempt, cmd.failure, cmd.at)
     else:
         volume.deletion_failed(cmd.attempt, cmd.failure, cmd.at)
-    await work.commit(volume, await _settled(volume, work, cmd.at))
+    await work.commit(volume, *await settling.keep(volume, work, cmd.at))
 
 
 async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment) -> None:
     volume.deleted(at)
     await work.commit(volume, *await settling.give_back(volume, work, at))
-
-
-async def _settled(volume: Volume, work: UnitOfWork, at: Moment) -> QuotaReservation:
-    """Its reservation, committed: a volume in error is there too, until its user deletes it.
-
-    It is so already when a deletion failed, unless the creation had been cancelled.
-    """
-    reservation = await work.load(QuotaReservation, UUID(volume.reservations[0]))
-    reservation.keep(at)
-    return reservation
 
 
 def _check_size(size_gib: int) -> None:

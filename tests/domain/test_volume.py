@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.aggregates import volume as events
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Volume, extension, offering, properties, resetting
 from domain.errors import InvalidRequest, LapilliError, NotAllowed, NotFound, Superseded
 from domain.machines.volume import VISIBLE_STATUS, VOLUME
 from domain.placement import Request, Tried, place
@@ -60,9 +60,19 @@ DECISIONS: dict[str, Decide] = {
     "found busy, late": lambda v: v.found_busy(v.attempt - 1, "in use", NOW),
     "describe": lambda v: v.describe("new name", None, NOW),
     "change metadata": lambda v: v.change_metadata({"new": "key"}, NOW),
+    "set bootable": lambda v: properties.set_bootable(v, True, NOW),
+    "set readonly": lambda v: properties.set_readonly(v, True, NOW),
+    "change image metadata": lambda v: properties.change_image_metadata(v, {"os": "debian"}, NOW),
+    "offer": lambda v: offering.offer(v, "transfer-1", NOW),
+    "extend": lambda v: extension.request(v, 9, reservation_id="r", at=NOW),
+    "reset to available": lambda v: resetting.reset(v, "available", NOW),
+    "reset to error": lambda v: resetting.reset(v, "error", NOW),
+    "reset to error_deleting": lambda v: resetting.reset(v, "error_deleting", NOW),
+    "reset to error_extending": lambda v: resetting.reset(v, "error_extending", NOW),
 }
 
 ALIVE = [state for state in STATES if state != "deleted"]
+SETTLED = ["available", "error", "error_deleting", "error_extending"]
 
 LEGAL: dict[str, dict[str, list[str]]] = {
     "place": {"requested": ["placed"]},
@@ -109,6 +119,15 @@ LEGAL: dict[str, dict[str, list[str]]] = {
     "found busy, late": {},
     "describe": {state: ["described"] for state in ALIVE},
     "change metadata": {state: ["metadata_changed"] for state in ALIVE},
+    "set bootable": {state: ["bootable_changed"] for state in ALIVE},
+    "set readonly": {"available": ["readonly_changed"]},
+    "change image metadata": {state: ["image_metadata_changed"] for state in ALIVE},
+    "offer": {"available": ["offered"]},
+    "extend": {"available": ["extension_requested"]},
+    "reset to available": {state: ["reset_to_available"] for state in SETTLED},
+    "reset to error": {state: ["reset_to_error"] for state in ALIVE},
+    "reset to error_deleting": {state: ["reset_to_error_deleting"] for state in SETTLED},
+    "reset to error_extending": {state: ["reset_to_error_extending"] for state in SETTLED},
 }
 """Every decision in every state; what is not here is refused."""
 

@@ -1,6 +1,6 @@
 """A volume, what happens to it in its life, and what can be done to it while it is there."""
 
-from domain.aggregates.volume import extension, giving_up, upcasts
+from domain.aggregates.volume import extension, giving_up, offering, properties, resetting, upcasts
 from domain.aggregates.volume.events import (
     CancellationRequested,
     CreationCancelled,
@@ -41,5 +41,8 @@ __all__ = [
     "Volume",
     "extension",
     "giving_up",
+    "offering",
+    "properties",
+    "resetting",
     "upcasts",
 ]

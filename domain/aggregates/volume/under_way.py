@@ -10,4 +10,10 @@ class Extension(msgspec.Struct, frozen=True, tag=True):
     reservation_id: str
 
 
-UnderWay = Extension
+class Offer(msgspec.Struct, frozen=True, tag=True):
+    """The transfer by which the volume is offered to another project."""
+
+    transfer_id: str
+
+
+UnderWay = Extension | Offer

@@ -81,6 +81,10 @@ class Volume(Aggregate):
     attempt: int = 0
     requested_at: datetime | None = None
     attach_status: str = "detached"
+    bootable: bool = False
+    readonly: bool | None = None
+    """None: nobody ever said."""
+    image_metadata: dict[str, str] = {}
     under_way: UnderWay | None = None
 
     @classmethod
@@ -261,7 +265,7 @@ class Volume(Aggregate):
     @property
     def at_rest(self) -> bool:
         """No work is under way or owed."""
-        return self.operation == IDLE and self.state in RESTING
+        return self.operation in (IDLE, "offered") and self.state in RESTING
 
     @property
     def status(self) -> str:
@@ -307,6 +311,11 @@ class Volume(Aggregate):
         """Raises NotAllowed unless it is well and nothing else is under way."""
         if self.state != "available" or self.operation != IDLE:
             raise self.not_allowed(wanted, ("available", "in-use"))
+
+    def check_available(self, wanted: str) -> None:
+        """As `check_free`, and nothing may be attached to it."""
+        if self.status != "available":
+            raise self.not_allowed(wanted, ("available",))
 
     def not_allowed(self, event: str, allowed: Sequence[str] = ()) -> NotAllowed:
         """The refusal of something, in its status; `allowed` are those in which it is not."""

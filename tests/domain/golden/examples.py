@@ -12,10 +12,11 @@ from domain.aggregates import (
     quota_limits,
     quota_reservation,
     remnant,
+    transfer,
     volume,
     volume_type,
 )
-from domain.aggregates.volume import extension
+from domain.aggregates.volume import extension, offering, properties, resetting
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Decision, Request, Tried, Verdict
@@ -25,6 +26,8 @@ TYPE_ID = "c6a0a5d2-5f0e-4f63-b1de-0d6c3b6f2e11"
 RESERVATION_ID = "f3b52f4e-6a0e-5a4e-8c86-3b3f5f6f7d21"
 QOS_ID = "b1f7d0c4-3a52-4f0e-8f3c-7d2a9e6c5b14"
 PROJECT_ID = "5b1d2c0f9a3e4d6b8c7a1e2f3d4c5b6a"
+OTHER_PROJECT_ID = "6c2e3d1fab4f5e7c9d8b2f3a4e5d6c7b"
+TRANSFER_ID = "2f9c7a10-4d3e-4b8a-9c55-0a1b2c3d4e5f"
 HOST = "storage1@gold#pool1"
 
 MOMENT = Moment(
@@ -56,6 +59,42 @@ REQUEST = Request(
 )
 
 EXAMPLES: dict[str, Event] = {
+    "volume.bootable_changed.v1": properties.BootableChanged(bootable=True),
+    "volume.readonly_changed.v1": properties.ReadonlyChanged(readonly=True),
+    "volume.image_metadata_changed.v1": properties.ImageMetadataChanged(
+        image_metadata={"os_distro": "debian"}
+    ),
+    "volume.offered.v1": offering.Offered(transfer_id=TRANSFER_ID),
+    "volume.offer_withdrawn.v1": offering.OfferWithdrawn(transfer_id=TRANSFER_ID),
+    "volume.transferred.v1": offering.Transferred(
+        transfer_id=TRANSFER_ID,
+        old_project_id=PROJECT_ID,
+        project_id=OTHER_PROJECT_ID,
+        user_id="11112222333344445555666677778888",
+        reservation_id=RESERVATION_ID,
+    ),
+    "volume.reset_to_available.v1": resetting.ResetToAvailable(),
+    "volume.reset_to_error.v1": resetting.ResetToError(),
+    "volume.reset_to_error_deleting.v1": resetting.ResetToErrorDeleting(),
+    "volume.reset_to_error_extending.v1": resetting.ResetToErrorExtending(),
+    "transfer.offered.v1": transfer.Offered(
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        name="for the other team",
+        salt="d0c0ffee",
+        key_digest="3f" * 32,
+        no_snapshots=False,
+    ),
+    "transfer.accepted.v1": transfer.Accepted(
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        destination_project_id=OTHER_PROJECT_ID,
+        destination_user_id="11112222333344445555666677778888",
+    ),
+    "transfer.withdrawn.v1": transfer.Withdrawn(
+        volume_id=str(AGGREGATE_ID), project_id=PROJECT_ID, reason="its owner withdrew it"
+    ),
     "volume.extension_requested.v1": extension.ExtensionRequested(
         project_id=PROJECT_ID,
         host=HOST,

@@ -1,5 +1,6 @@
 """Authorisation: every rule by persona, an operator's file, and what is remembered of answers."""
 
+import json
 from typing import Any
 
 import pytest
@@ -96,6 +97,18 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.UPDATE, "PUT", "/volumes/{id}", {"volume": {"name": "n"}}, 403),
     (rules.DELETE, "DELETE", "/volumes/{id}", None, 403),
     (rules.EXTEND, "POST", "/volumes/{id}/action", {"os-extend": {"new_size": 9}}, 403),
+    (rules.UPDATE_READONLY, "POST", "/volumes/{id}/action",
+     {"os-update_readonly_flag": {"readonly": True}}, 403),
+    (rules.SET_IMAGE_METADATA, "POST", "/volumes/{id}/action",
+     {"os-set_image_metadata": {"metadata": {"k": "v"}}}, 403),
+    (rules.REMOVE_IMAGE_METADATA, "POST", "/volumes/{id}/action",
+     {"os-unset_image_metadata": {"key": "k"}}, 403),
+    (rules.GET_METADATA, "POST", "/volumes/{id}/action", {"os-show_image_metadata": None}, 403),
+    (rules.UPDATE, "POST", "/volumes/{id}/action", {"os-set_bootable": {"bootable": True}}, 403),
+    (rules.RESET_STATUS, "POST", "/volumes/{id}/action",
+     {"os-reset_status": {"status": "error"}}, 403),
+    (rules.TRANSFER_CREATE, "POST", "/volume-transfers", {"transfer": {"volume_id": "{id}"}}, 403),
+    (rules.TRANSFER_GET_ALL, "GET", "/volume-transfers", None, 403),
     (rules.FORCE_DELETE, "DELETE", "/volumes/{id}?force=1", None, 403),
     (rules.ACTION_FORCE_DELETE, "POST", "/volumes/{id}/action", {"os-force_delete": None}, 403),
     (rules.ENCRYPTION, "GET", "/volumes/{id}/encryption", None, 403),
@@ -151,6 +164,7 @@ async def test_each_rule_guards_its_request(stage, tmp_path, rule, method, path,
     file.write_text(f'"{rule}": "!"\n')
     before = await stage.recorded()
     async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
+        body = json.loads(json.dumps(body).replace("{id}", volume["id"]))
         answer = await denied.ask(method, path.format(id=volume["id"]), body)
     message = refused(answer, code)
     assert code == 404 or rule in message
@@ -190,4 +204,6 @@ async def test_used_limits_are_left_out_where_they_may_not_be_seen(stage, tmp_pa
 def test_every_rule_is_tested():
     guarded = {rule for rule, *_ in GUARDED} | {rule for rule, *_ in FIELDS}
     others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS, rules.EXTEND_ATTACHED}
+    others |= {rules.TRANSFER_GET, rules.TRANSFER_DELETE, rules.TRANSFER_ACCEPT}
+    others |= {rules.FIELD_IMAGE_METADATA}
     assert guarded | others == set(rules.RULES)
