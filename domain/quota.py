@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from domain.aggregates import quota_limits, quota_reservation, volume_type
+from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.errors import InUse, LimitBelowUsage, Over, OverQuota
 from domain.event import Event, Recorded
 
 VOLUMES, SNAPSHOTS, GIGABYTES = "volumes", "snapshots", "gigabytes"
 TYPED = (VOLUMES, SNAPSHOTS, GIGABYTES)
 """Resources that are also counted per volume type."""
+
+COUNTED = (VOLUMES, SNAPSHOTS, "backups", "groups")
+"""Resources that are numbers of things."""
 
 CEILING = "per_volume_gigabytes"
 """The largest volume, in GiB: a ceiling on each request, with no usage."""
@@ -93,14 +97,24 @@ def unused_resource(recorded: Recorded[Event]) -> str | None:
 
 
 def new_limits(event: Event) -> tuple[str, Mapping[str, int]] | None:
-    """The project and its own limits after this event, if it changes them."""
+    """A project or quota class and its own limits after this event, if it changes them."""
     match event:
         case quota_limits.Changed():
-            return event.project_id, event.limits
+            return event.subject, event.limits
         case quota_limits.Reset():
-            return event.project_id, {}
+            return event.subject, {}
         case _:
             return None
+
+
+def whose(event: Event) -> str:
+    """The project, or the quota class, that an event of these KINDS is about."""
+    match event:
+        case quota_limits.Changed() | quota_limits.Reset():
+            return event.subject
+        case _:
+            project_id: str = event.project_id  # type: ignore[attr-defined]
+            return project_id
 
 
 def check(
@@ -117,7 +131,7 @@ def check(
                 raise OverQuota(sentence(overs), project_id=event.project_id, overs=overs)
         case quota_limits.Changed():
             for resource in event.changed:
-                wanted, used = event.limits[resource], usage(event.project_id, resource)
+                wanted, used = event.limits[resource], usage(event.subject, resource)
                 if wanted != UNLIMITED and wanted < used.consumed:
                     raise LimitBelowUsage(resource=resource, limit=wanted, consumed=used.consumed)
         case _:
@@ -152,27 +166,47 @@ def _overs(
 
 
 def sentence(overs: Sequence[Over]) -> str:
-    """What to tell the user: the ceiling first, then space, then counts (Cinder's order)."""
-    over = min(overs, key=lambda o: (o.resource != CEILING, GIGABYTES not in o.resource))
+    """What to tell the user: the ceiling first, then space, then counts, then what only we count
+    (Cinder's order, and its VolumeSizeExceedsLimit, …SizeExceedsAvailableQuota, …LimitExceeded and
+    UnexpectedOverQuota)."""
+    over = min(overs, key=_precedence)
+    kind = over.resource.partition("_")[0]
     if over.resource == CEILING:
         return (
             f"Requested volume size {over.requested}G is larger than the allowed {over.limit}G"
             f" ({CEILING})."
         )
     if GIGABYTES in over.resource:
+        what = "backup" if kind == "backup" else "volume or snapshot"
         return (
-            f"Requested volume or snapshot exceeds the {over.resource} quota: {over.requested}G"
+            f"Requested {what} exceeds the {over.resource} quota: {over.requested}G"
             f" requested, {over.limit}G allowed, {over.consumed}G consumed."
         )
-    kind = over.resource.partition("_")[0]
-    return f"Maximum number of {kind} allowed ({over.limit}) exceeded for quota '{over.resource}'."
+    if kind in COUNTED:
+        return (
+            f"Maximum number of {kind} allowed ({over.limit}) exceeded for quota '{over.resource}'."
+        )
+    return (
+        f"Quota '{over.resource}' is unexpectedly exceeded: {over.requested} requested,"
+        f" {over.limit} allowed, {over.consumed} consumed."
+    )
+
+
+def _precedence(over: Over) -> int:
+    if over.resource == CEILING:
+        return 0
+    if GIGABYTES in over.resource:
+        return 1
+    return 2 if over.resource.partition("_")[0] in COUNTED else 3
 
 
 class Ledger:
     """What some projects consume and may consume, and the say in what may be added.
 
     It is a projection of the quota events that can refuse one: whoever stores events asks it
-    first, in log order, and stores what it `touched` in the same transaction.
+    first, in log order, and stores what it `touched` in the same transaction. `limits` are those
+    of projects and of quota classes; it must know those of DEFAULT_CLASS, whatever project it
+    is asked about.
     """
 
     def __init__(
@@ -229,11 +263,14 @@ class Ledger:
         return sum(used.consumed for (_, name), used in self.usage.items() if name == resource)
 
     def limit(self, project_id: str, resource: str) -> int:
-        """The project's own limit, else the default; resources of a type default to unlimited."""
-        own = self.limits.get(project_id)
-        if own is not None and resource in own:
-            return own[resource]
-        return self._defaults.get(resource, UNLIMITED)
+        """The project's own limit, else that of the default class, else the configured one.
+
+        Resources of a type are unlimited where none of these says anything.
+        """
+        for limits in (self.limits.get(project_id), self.limits.get(DEFAULT_CLASS), self._defaults):
+            if limits and resource in limits:
+                return limits[resource]
+        return UNLIMITED
 
 
 def settle(ledger: Ledger, events: Iterable[Event]) -> Ledger:

@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.bus.port import Bus
 from adapters.event_store.port import EventStore
+from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.errors import LapilliError, Unavailable
 from domain.quota import Usage
 from projections.views import Views
@@ -79,11 +80,11 @@ class Lapilli:
     async def usage(self, project_id: str) -> dict[str, Usage]:
         return await self._store.usage(project_id)
 
-    async def limits(self, project_id: str) -> dict[str, int]:
-        return {**self._default_limits, **await self._store.limits(project_id)}
+    async def limits(self, subject: str) -> dict[str, int]:
+        return {**await self.default_limits(), **await self._store.limits(subject)}
 
-    def default_limits(self) -> dict[str, int]:
-        return dict(self._default_limits)
+    async def default_limits(self) -> dict[str, int]:
+        return {**self._default_limits, **await self._store.limits(DEFAULT_CLASS)}
 
     async def services(self) -> list[ServiceStatus]:
         return [

@@ -57,11 +57,11 @@ class MemoryEventStore:
     async def usage(self, project_id: str) -> dict[str, Usage]:
         return {r: usage for (p, r), usage in self._ledger.usage.items() if p == project_id}
 
-    async def limits(self, project_id: str) -> dict[str, int]:
-        return dict(self._ledger.limits.get(project_id, {}))
+    async def limits(self, subject: str) -> dict[str, int]:
+        return dict(self._ledger.limits.get(subject, {}))
 
     async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
-        limits = {project: dict(own) for project, own in self._ledger.limits.items() if own}
+        limits = {subject: dict(own) for subject, own in self._ledger.limits.items() if own}
         return len(self._log), dict(self._ledger.usage), limits
 
     async def names(self) -> tuple[int, dict[Name, UUID]]:

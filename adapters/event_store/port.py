@@ -64,12 +64,13 @@ class EventStore(Protocol):
         """What the ledger says the project consumes, by resource."""
         ...
 
-    async def limits(self, project_id: str) -> dict[str, int]:
-        """The project's own limits, by resource."""
+    async def limits(self, subject: str) -> dict[str, int]:
+        """The own limits of a project or quota class, by resource."""
         ...
 
     async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
-        """The whole ledger: position it is at, usage by (project, resource), limits by project."""
+        """The whole ledger: position it is at, usage by (project, resource), own
+        limits by project or quota class."""
         ...
 
     async def names(self) -> tuple[int, dict[Name, UUID]]:

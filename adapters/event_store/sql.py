@@ -115,9 +115,9 @@ class SqlEventStore:
         found = await self._read(lambda c: tables.load_usage(c, [project_id]))
         return {resource: usage for (_, resource), usage in found.items()}
 
-    async def limits(self, project_id: str) -> dict[str, int]:
-        found = await self._read(lambda c: tables.load_limits(c, [project_id]))
-        return found.get(project_id, {})
+    async def limits(self, subject: str) -> dict[str, int]:
+        found = await self._read(lambda c: tables.load_limits(c, [subject]))
+        return found.get(subject, {})
 
     async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
         def whole(

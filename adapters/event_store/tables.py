@@ -22,6 +22,7 @@ from sqlalchemy import (
     tuple_,
 )
 
+from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.names import Name, Names
 from domain.placement import Promise
 from domain.placement.capacity import NOTHING
@@ -46,6 +47,7 @@ limits_table = Table(
     Column("resource", String(255), primary_key=True),
     Column("limit", BigInteger, nullable=False),
 )
+"""Own limits; `project_id` is `class/NAME` where they are a quota class's."""
 
 names_table = Table(
     "unique_names",
@@ -123,7 +125,7 @@ def load_usage(
 def load_limits(
     connection: Connection, projects: Collection[str] | None = None
 ) -> dict[str, dict[str, int]]:
-    """Own limits by project, of some projects or all."""
+    """Own limits by project or quota class, of some of them or all."""
     found: dict[str, dict[str, int]] = {}
     rows = _of(connection, projects, _ALL_LIMITS, _SOME_LIMITS)
     for project_id, resource, limit in rows:
@@ -172,22 +174,22 @@ class KnownLedger(Ledger):
         self.heads: dict[UUID, int] = {}
         """The versions of aggregates that appends depend on without changing them."""
         self.pools = PoolLedger()
-        self._projects: set[str] = set()
+        self._subjects: set[str] = set()
 
     def load(
-        self, connection: Connection, projects: Collection[str], pools: Collection[str]
+        self, connection: Connection, subjects: Collection[str], pools: Collection[str]
     ) -> None:
-        """Makes sure that these projects and pools are known."""
+        """Makes sure that these projects and quota classes, and pools, are known."""
         unknown = set(pools) - self.pools.promised.keys()
         if unknown:
             self.pools.promised.update(dict.fromkeys(unknown, NOTHING))
             rows = connection.execute(_SOME_POOLS, {"pools": list(unknown)})
             self.pools.promised.update({row[0]: Promise(row[1], row[2]) for row in rows})
-        missing = set(projects) - self._projects
+        missing = {*subjects, DEFAULT_CLASS} - self._subjects if subjects else set()
         if missing:
             self.usage.update(load_usage(connection, missing))
             self.limits.update(load_limits(connection, missing))
-            self._projects |= missing
+            self._subjects |= missing
 
     def load_of_all(self, connection: Connection, resources: Collection[str]) -> None:
         """Makes sure that every project's usage of these resources is known."""
@@ -200,8 +202,8 @@ class KnownLedger(Ledger):
         save_promises(connection, self.pools, position=self.position)
         if self.touched:
             self._save_usage(connection)
-        for project_id in sorted(self.relimited):
-            self._save_limits(connection, project_id)
+        for subject in sorted(self.relimited):
+            self._save_limits(connection, subject)
         self.touched.clear()
         self.relimited.clear()
 
@@ -213,13 +215,13 @@ class KnownLedger(Ledger):
         ]
         connection.execute(_UPSERT, rows)
 
-    def _save_limits(self, connection: Connection, project_id: str) -> None:
-        connection.execute(delete(limits_table).where(limits_table.c.project_id == project_id))
-        own = self.limits[project_id]
+    def _save_limits(self, connection: Connection, subject: str) -> None:
+        connection.execute(delete(limits_table).where(limits_table.c.project_id == subject))
+        own = self.limits[subject]
         if own:
             connection.execute(
                 limits_table.insert(),
-                [{"project_id": project_id, "resource": r, "limit": n} for r, n in own.items()],
+                [{"project_id": subject, "resource": r, "limit": n} for r, n in own.items()],
             )
 
 

@@ -148,7 +148,7 @@ class GroupWriter:
             last = self._recorder.last_position(connection)
             if ledger is None or ledger.position != last:
                 ledger = KnownLedger(self._default_limits, position=last)
-            ledger.load(connection, needed.projects, needed.pools)
+            ledger.load(connection, needed.subjects, needed.pools)
             ledger.load_of_all(connection, needed.resources)
             names = tables.KnownNames(connection, needed.scopes)
             unknown = needed.unchanged - ledger.heads.keys()
@@ -220,8 +220,8 @@ class GroupWriter:
 class _Needed(msgspec.Struct):
     """What has to be known to judge a group."""
 
-    projects: set[str]
-    """Those whose ledger may be asked or change."""
+    subjects: set[str]
+    """The projects and quota classes whose ledger may be asked or change."""
     pools: set[str]
     """Those whose promises may change."""
     resources: set[str]
@@ -241,7 +241,7 @@ def _needed(group: Sequence[_Append]) -> _Needed:
         for recorded in append.events:
             kind = recorded.event.kind
             if kind in quota.KINDS:
-                needed.projects.add(recorded.event.project_id)  # type: ignore[attr-defined]
+                needed.subjects.add(quota.whose(recorded.event))
             elif kind in SCOPES:
                 needed.scopes.add(kind)
                 resource = quota.unused_resource(recorded)

@@ -1,10 +1,15 @@
-"""A project's own quota limits, where they differ from the defaults."""
+"""Quota limits of their own: of a project, or of a quota class.
+
+What a project has no limit for follows the quota class `default`, and what that has none for the
+settings (lifecycles 2: the first hit wins). Other classes are kept, and limit nobody.
+"""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
 from domain.aggregate import Aggregate
+from domain.codec import upcasts
 from domain.event import Event, Moment, event
 from domain.lifecycle import Lifecycle
 from domain.machines.quota_limits import QUOTA_LIMITS
@@ -12,25 +17,43 @@ from domain.machines.quota_limits import QUOTA_LIMITS
 _NAMESPACE = UUID("8f5ba1c5-9d43-4b0a-8a3e-6c5f6a3f6f0b")
 
 
-def limits_id(project_id: str) -> UUID:
-    """Where a project's limits live: one aggregate per project, found without an index."""
-    return uuid5(_NAMESPACE, project_id)
+def quota_class(name: str) -> str:
+    """A quota class as the subject of limits. No project's id has a slash in it."""
+    return f"class/{name}"
 
 
-@event("quota_limits.changed")
+DEFAULT_CLASS = quota_class("default")
+
+
+def limits_id(subject: str) -> UUID:
+    """Where a project's or a class's limits live: one aggregate each, found without an index."""
+    return uuid5(_NAMESPACE, subject)
+
+
+@event("quota_limits.changed", version=2)
 class Changed(Event, frozen=True):
-    """All own limits of the project from now on (-1: unlimited), and which of them changed."""
+    """All own limits of the subject from now on (-1: unlimited), and which of them changed."""
 
-    project_id: str
+    subject: str
+    """Whose they are: a project's id, or `class/` and the name of a quota class."""
     limits: dict[str, int]
     changed: list[str]
 
 
-@event("quota_limits.reset")
+@event("quota_limits.reset", version=2)
 class Reset(Event, frozen=True):
-    """The project follows the defaults again."""
+    """The subject follows the defaults again."""
 
-    project_id: str
+    subject: str
+    """Whose they were, as in `quota_limits.changed`."""
+
+
+@upcasts("quota_limits.changed", from_version=1)
+@upcasts("quota_limits.reset", from_version=1)
+def of_a_project(fields: dict[str, Any]) -> dict[str, Any]:
+    """Only projects had limits."""
+    others = {name: value for name, value in fields.items() if name != "project_id"}
+    return {"subject": fields["project_id"], **others}
 
 
 class QuotaLimits(Aggregate):
@@ -38,15 +61,16 @@ class QuotaLimits(Aggregate):
 
     kind: ClassVar[str] = "quota_limits"
     lifecycle: ClassVar[Lifecycle] = QUOTA_LIMITS
+    snapshot_version: ClassVar[int] = 2
 
-    project_id: str = ""
+    subject: str = ""
     limits: dict[str, int] = {}
 
-    def change(self, project_id: str, limits: Mapping[str, int], at: Moment) -> None:
+    def change(self, subject: str, limits: Mapping[str, int], at: Moment) -> None:
         """Sets some limits; the ledger refuses one that is below what is consumed already."""
         self.record(
             Changed(
-                project_id=project_id,
+                subject=subject,
                 limits={**self.limits, **limits},
                 changed=sorted(limits),
             ),
@@ -54,14 +78,14 @@ class QuotaLimits(Aggregate):
         )
 
     def reset(self, at: Moment) -> None:
-        """Back to the defaults; nothing happens where the project has no limits of its own."""
+        """Back to the defaults; nothing happens where the subject has no limits of its own."""
         if self.limits:
-            self.record(Reset(project_id=self.project_id), at)
+            self.record(Reset(subject=self.subject), at)
 
     def apply(self, event: Event, at: Moment) -> None:
         match event:
             case Changed():
-                self.project_id, self.limits = event.project_id, event.limits
+                self.subject, self.limits = event.subject, event.limits
             case Reset():
                 self.limits = {}
             case _:

@@ -1,4 +1,4 @@
-"""The life of a project's own quota limits: set, changed, reset to the defaults."""
+"""The life of the own quota limits of a project or a quota class: set, reset to the defaults."""
 
 from domain.lifecycle import NEW, Lifecycle
 

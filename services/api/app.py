@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from domain.errors import LimitBelowUsage, OverQuota
 from services.api import (
     default_types,
     discovery,
@@ -21,6 +22,7 @@ from services.api import (
     pools,
     projects,
     qos_specs,
+    quota_classes,
     quotas,
     services,
     transfers,
@@ -38,6 +40,7 @@ from services.api.catalogue import Catalogue
 from services.api.faults import Fault
 from services.api.identity import Credentials, Handshake, Identity, Trusting
 from services.api.policy import Policy
+from services.api.quota_resources import by_type_names
 from services.api.routing import Found, Route, Router
 
 log = structlog.get_logger(__name__)
@@ -53,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
     *qos_specs.ROUTES,
     *default_types.ROUTES,
     *quotas.ROUTES,
+    *quota_classes.ROUTES,
     *limits.ROUTES,
     *services.ROUTES,
     *pools.ROUTES,
@@ -158,7 +162,10 @@ class Api:
             raise Fault(404, "The resource could not be found.")
         if found.project is not None and found.project != call.caller.project_id:
             raise Fault(400, "Malformed request URL: its project is not that of the token.")
-        return await route.handler(call)
+        try:
+            return await route.handler(call)
+        except (OverQuota, LimitBelowUsage) as refusal:
+            raise await by_type_names(call, refusal) from refusal
 
 
 def _refusal(call: Call, error: Exception) -> Response:

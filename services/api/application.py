@@ -70,11 +70,13 @@ class Application(Protocol):
     async def usage(self, project_id: str) -> dict[str, Usage]:
         """What the project consumes, by resource; resources never used may be missing."""
 
-    async def limits(self, project_id: str) -> dict[str, int]:
-        """The project's limits in force: its own over the defaults. -1 is no limit."""
+    async def limits(self, subject: str) -> dict[str, int]:
+        """The limits in force of a project or quota class: its own over the defaults. -1 is no
+        limit."""
 
-    def default_limits(self) -> dict[str, int]:
-        """The limits of a project that has none of its own."""
+    async def default_limits(self) -> dict[str, int]:
+        """The limits of a project that has none of its own: those of the default quota class over
+        those of the settings."""
 
     async def services(self) -> list[ServiceStatus]:
         """Every service that has ever reported itself."""

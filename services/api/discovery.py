@@ -51,6 +51,7 @@ EXTENSIONS = (
     ("AdminActions", "os-admin-actions", "Force the deletion of volumes."),
     ("AvailabilityZones", "os-availability-zone", "List availability zones."),
     ("ExtendedServices", "os-extended-services", "Why a service is disabled."),
+    ("QuotaClasses", "os-quota-class-sets", "Limits of projects that have none of their own."),
     ("Quotas", "os-quota-sets", "Limits of projects."),
     ("Scheduler_stats", "scheduler-stats", "What the pools report."),
     ("Services", "os-services", "List services."),

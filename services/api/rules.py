@@ -86,6 +86,8 @@ DEFAULT_UNSET = "volume_extension:default_unset"
 QUOTAS_SHOW = "volume_extension:quotas:show"
 QUOTAS_UPDATE = "volume_extension:quotas:update"
 QUOTAS_DELETE = "volume_extension:quotas:delete"
+CLASSES_GET = "volume_extension:quota_classes:get"
+CLASSES_UPDATE = "volume_extension:quota_classes:update"
 USED_LIMITS = "limits_extension:used_limits"
 SERVICES = "volume_extension:services:index"
 POOLS = "scheduler_extension:scheduler_stats:get_pools"
@@ -147,6 +149,8 @@ RULES: Mapping[str, str] = {
     QUOTAS_SHOW: READER,
     QUOTAS_UPDATE: ADMIN,
     QUOTAS_DELETE: ADMIN,
+    CLASSES_GET: ADMIN,
+    CLASSES_UPDATE: ADMIN,
     USED_LIMITS: READER,
     SERVICES: ADMIN,
     POOLS: ADMIN,

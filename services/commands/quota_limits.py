@@ -1,4 +1,4 @@
-"""Commands about a project's quota limits."""
+"""Commands about the quota limits of projects and quota classes."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,30 +11,30 @@ from services.unit_of_work import UnitOfWork
 
 
 class ChangeQuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Sets some of a project's limits, by resource; -1 is unlimited."""
+    """Sets some of the own limits of a project or quota class, by resource; -1 is unlimited."""
 
-    project_id: str
+    subject: str
     limits: dict[str, int]
     at: Moment
 
 
 class ResetQuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """The project follows the defaults again."""
+    """The project or quota class follows the defaults again."""
 
-    project_id: str
+    subject: str
     at: Moment
 
 
 async def change_quota_limits(cmd: ChangeQuotaLimits, work: UnitOfWork) -> None:
     """Raises LimitBelowUsage."""
-    limits = await work.load(QuotaLimits, limits_id(cmd.project_id))
-    limits.change(cmd.project_id, cmd.limits, cmd.at)
+    limits = await work.load(QuotaLimits, limits_id(cmd.subject))
+    limits.change(cmd.subject, cmd.limits, cmd.at)
     await work.commit(limits)
 
 
 async def reset_quota_limits(cmd: ResetQuotaLimits, work: UnitOfWork) -> None:
     """Nothing happens where there are none of its own."""
-    limits = await work.load(QuotaLimits, limits_id(cmd.project_id))
+    limits = await work.load(QuotaLimits, limits_id(cmd.subject))
     limits.reset(cmd.at)
     await work.commit(limits)
 

@@ -64,7 +64,7 @@ MEANINGS: Mapping[str, str] = {
     "key_digest": "HMAC-SHA-256 of the key that opens it",
     "largest_gib": "size of the largest volume asked for, in GiB",
     "limit": "what is allowed",
-    "limits": "all own limits of the project, by resource; -1 is unlimited",
+    "limits": "all own limits, by resource; -1 is unlimited",
     "metadata": "all metadata from then on",
     "most": "how many backends may try, should they fail",
     "name": "name given by the user",

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.aggregates import quota_limits, quota_reservation
+from domain.aggregates.quota_limits import DEFAULT_CLASS, quota_class
 from domain.errors import LimitBelowUsage, Over, OverQuota
 from domain.event import Event
 from domain.quota import (
@@ -43,11 +44,11 @@ def settled(outcome: str, project_id: str = PROJECT, **amounts: int) -> Event:
 
 
 def limited(project_id: str = PROJECT, **limits: int) -> Event:
-    return quota_limits.Changed(project_id=project_id, limits=limits, changed=sorted(limits))
+    return quota_limits.Changed(subject=project_id, limits=limits, changed=sorted(limits))
 
 
 def reset(project_id: str = PROJECT) -> Event:
-    return quota_limits.Reset(project_id=project_id)
+    return quota_limits.Reset(subject=project_id)
 
 
 def a_ledger(*past: Event, **usage: int) -> Ledger:
@@ -224,12 +225,30 @@ LIMITS = [
     ([limited(gigabytes=3)], 10),
     ([limited(volumes=3), reset()], 10),
     ([limited("another", volumes=3)], 10),
+    ([limited(DEFAULT_CLASS, volumes=3)], 3),
+    ([limited(DEFAULT_CLASS, volumes=3), limited(volumes=7)], 7),
+    ([limited(volumes=7), limited(DEFAULT_CLASS, volumes=3), reset()], 3),
+    ([limited(DEFAULT_CLASS, gigabytes=3)], 10),
+    ([limited(DEFAULT_CLASS, volumes=3), reset(DEFAULT_CLASS)], 10),
+    ([limited(quota_class("gold"), volumes=3)], 10),
+    ([limited("default", volumes=3)], 10),
 ]
 
 
 @pytest.mark.parametrize(("past", "limit"), LIMITS)
-def test_a_projects_own_limit_wins_over_the_default(past, limit):
+def test_the_first_of_own_limit_default_class_and_settings_wins(past, limit):
     assert a_ledger(*past).limit(PROJECT, "volumes") == limit
+
+
+def test_a_type_is_limited_by_the_default_class_too():
+    ledger = a_ledger(limited(DEFAULT_CLASS, volumes_T=3), volumes_T=3)
+    assert [over.limit for over in overs_of(ledger, reserved(volumes_T=1))] == [3]
+
+
+def test_the_default_class_may_be_limited_below_what_projects_consume():
+    ledger = a_ledger(volumes=5)
+    ledger.admit([limited(DEFAULT_CLASS, volumes=4)])
+    assert [over.limit for over in overs_of(ledger, reserved(volumes=1))] == [4]
 
 
 def test_projects_do_not_share_quota():
@@ -264,7 +283,7 @@ def test_a_limit_may_not_be_set_below_what_is_consumed(consumed, wanted, accepte
 def test_a_limit_that_stays_below_usage_does_not_stand_against_changing_another():
     ledger = a_ledger(limited(volumes=3), volumes=5)
     change = quota_limits.Changed(
-        project_id=PROJECT, limits={"volumes": 3, "gigabytes": 7}, changed=["gigabytes"]
+        subject=PROJECT, limits={"volumes": 3, "gigabytes": 7}, changed=["gigabytes"]
     )
     ledger.admit([change])
     assert ledger.limit(PROJECT, "gigabytes") == 7
@@ -311,7 +330,22 @@ TYPED_SPACE_OVER = Over(resource="gigabytes_T", requested=30, limit=50, consumed
 COUNT_OVER = Over(resource="volumes", requested=1, limit=10, consumed=10)
 TYPED_COUNT_OVER = Over(resource="volumes_T", requested=1, limit=5, consumed=5)
 
+BACKUP_OVER = Over(resource="backup_gigabytes", requested=30, limit=50, consumed=40)
+GROUP_OVER = Over(resource="groups", requested=1, limit=10, consumed=10)
+STRANGE_OVER = Over(resource="shoes", requested=2, limit=1, consumed=0)
+
 SENTENCES = [
+    (
+        [BACKUP_OVER],
+        "Requested backup exceeds the backup_gigabytes quota: 30G requested, 50G allowed,"
+        " 40G consumed.",
+    ),
+    ([GROUP_OVER], "Maximum number of groups allowed (10) exceeded for quota 'groups'."),
+    (
+        [STRANGE_OVER, COUNT_OVER],
+        "Maximum number of volumes allowed (10) exceeded for quota 'volumes'.",
+    ),
+    ([STRANGE_OVER], "Quota 'shoes' is unexpectedly exceeded: 2 requested, 1 allowed, 0 consumed."),
     (
         [COUNT_OVER, SPACE_OVER, CEILING_OVER],
         "Requested volume size 30G is larger than the allowed 20G (per_volume_gigabytes).",
@@ -355,13 +389,13 @@ SETTLED = st.builds(
     AMOUNTS,
 )
 LIMITED = st.builds(
-    lambda project, limits: limited(project, **limits),
-    PROJECTS,
+    lambda subject, limits: limited(subject, **limits),
+    PROJECTS | st.just(DEFAULT_CLASS),
     st.dictionaries(
         st.sampled_from(["volumes", "gigabytes", "per_volume_gigabytes"]), st.integers(-1, 15)
     ),
 )
-RESET = st.builds(reset, PROJECTS)
+RESET = st.builds(reset, PROJECTS | st.just(DEFAULT_CLASS))
 APPENDS = st.lists(
     st.lists(RESERVED | SETTLED | LIMITED | RESET, min_size=1, max_size=4), max_size=12
 )

@@ -30,16 +30,14 @@ CHANGES = [
 def test_a_change_keeps_what_it_does_not_name(before, change, after, changed):
     limits = limits_of(**before).settled() if before else QuotaLimits(id=limits_id(PROJECT))
     limits.change(PROJECT, change, NOW)
-    assert bare(limits.pending) == [
-        events.Changed(project_id=PROJECT, limits=after, changed=changed)
-    ]
+    assert bare(limits.pending) == [events.Changed(subject=PROJECT, limits=after, changed=changed)]
     assert (limits.state, limits.limits) == ("set", after)
 
 
 def test_a_reset_forgets_every_limit():
     limits = limits_of(volumes=5).settled()
     limits.reset(NOW)
-    assert bare(limits.pending) == [events.Reset(project_id=PROJECT)]
+    assert bare(limits.pending) == [events.Reset(subject=PROJECT)]
     assert (limits.state, limits.limits) == ("defaults", {})
 
 

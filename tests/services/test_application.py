@@ -207,7 +207,8 @@ async def test_a_write_that_takes_too_long_is_refused_as_unavailable(tmp_path: P
 
 
 async def test_limits_are_the_projects_own_over_the_defaults(stage: Stage):
-    assert await stage.application.limits(PROJECT) == stage.application.default_limits() == LIMITS
+    assert await stage.application.limits(PROJECT) == LIMITS
+    assert await stage.application.default_limits() == LIMITS
     await stage.world.store.append(limits_of(volumes=3).pending)
     assert await stage.application.limits(PROJECT) == {**LIMITS, "volumes": 3}
     assert await stage.application.limits("another") == LIMITS

@@ -194,10 +194,10 @@ def a_volume_type(number: int = 0xA, *, name: str = "gold") -> VolumeType:
     )
 
 
-def limits_of(project_id: str = PROJECT, **limits: int) -> QuotaLimits:
-    """A project's own limits, being set: the event is pending."""
-    aggregate = QuotaLimits(id=limits_id(project_id))
-    aggregate.change(project_id, limits, a_moment())
+def limits_of(subject: str = PROJECT, **limits: int) -> QuotaLimits:
+    """Own limits of a project or quota class, being set: the event is pending."""
+    aggregate = QuotaLimits(id=limits_id(subject))
+    aggregate.change(subject, limits, a_moment())
     return aggregate
 
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from adapters.event_store.port import EventStore, Snapshot
+from domain.aggregates.quota_limits import DEFAULT_CLASS, QuotaLimits, limits_id, quota_class
 from domain.aggregates.volume import Volume
 from domain.errors import Conflict, LimitBelowUsage, OverCommitted, OverQuota
 from domain.event import Event, Recorded
@@ -291,6 +292,64 @@ class EventStoreContract:
         assert await store.limits(PROJECT) == {}
         await store.append(created(1))
         await assert_sound(store)
+
+    async def test_the_default_class_counts_from_the_very_next_append(self, store):
+        batches = [limits_of(DEFAULT_CLASS, volumes=1).pending, created(1), created(2)]
+        answers = await self.together(store, *batches)
+        assert outcomes(answers) == ["stored", "stored", "OverQuota"]
+        assert await store.limits(DEFAULT_CLASS) == {"volumes": 1}
+        assert await store.limits(PROJECT) == {}
+        await assert_sound(store)
+
+    async def test_own_limits_win_over_the_default_class(self, store):
+        await store.append(limits_of(volumes=2).pending)
+        await store.append(limits_of(DEFAULT_CLASS, volumes=1, gigabytes=3).pending)
+        answers = await self.together(store, *(created(number) for number in range(3)))
+        assert outcomes(answers) == ["stored", "stored", "OverQuota"]
+        with pytest.raises(OverQuota) as refused:
+            await store.append(created(4, gigabytes=4))
+        assert [over.resource for over in refused.value.overs] == ["gigabytes", "volumes"]
+
+    async def test_the_default_class_may_go_below_what_projects_consume(self, store):
+        await store.append(created(1, gigabytes=7))
+        await store.append(limits_of(DEFAULT_CLASS, gigabytes=6).pending)
+        with pytest.raises(OverQuota):
+            await store.append(created(2))
+        await assert_sound(store)
+
+    async def test_a_class_of_another_name_limits_nobody(self, store):
+        await store.append(limits_of(quota_class("gold"), volumes=0).pending)
+        await store.append(created(1))
+        await assert_sound(store)
+
+    async def test_a_change_of_the_default_class_by_another_process_counts_at_once(
+        self, open_store
+    ):
+        one, other = open_store(), open_store()
+        await one.append(created(1))  # it now knows the ledger
+        await other.append(limits_of(DEFAULT_CLASS, volumes=1).pending)
+        with pytest.raises(OverQuota):
+            await one.append(created(2))
+        await assert_sound(one)
+
+    async def test_200_racing_with_changes_of_the_default_class_never_pass_what_was_in_force(
+        self, open_store
+    ):
+        one, other = open_store(), open_store()
+        limits = QuotaLimits(id=limits_id(DEFAULT_CLASS))
+        for number, room in enumerate((20, 40, 30)):
+            limits.change(DEFAULT_CLASS, {"volumes": room}, a_moment(number))
+        first, *changes = ([each] for each in limits.pending)
+        await one.append(first)
+        appends = [(one, other)[i % 2].append(created(i)) for i in range(200)]
+        for place, change in zip((60, 120), changes, strict=True):
+            appends.insert(place, one.append(change))
+        answers = await asyncio.gather(*appends, return_exceptions=True)
+        assert outcomes(answers).count("OverQuota") >= 200 - 40
+        admitted = Ledger(defaults=LIMITS)
+        for recorded in await whole_log(one):
+            admitted.admit([recorded.event])  # raises where the log passes what was in force
+        await assert_sound(other)
 
     async def test_limits_of_one_project_are_not_those_of_another(self, store):
         await store.append(limits_of("p", volumes=0).pending)

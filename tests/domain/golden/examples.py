@@ -249,9 +249,13 @@ EXAMPLES: dict[str, Event] = {
         overs=[Over(resource="gigabytes", requested=20, limit=1000, consumed=990)],
     ),
     "quota_limits.changed.v1": quota_limits.Changed(
-        project_id=PROJECT_ID, limits={"volumes": 50, "gigabytes": -1}, changed=["gigabytes"]
+        subject=PROJECT_ID, limits={"volumes": 50, "gigabytes": -1}, changed=["gigabytes"]
     ),
-    "quota_limits.reset.v1": quota_limits.Reset(project_id=PROJECT_ID),
+    "quota_limits.changed.v2": quota_limits.Changed(
+        subject="class/default", limits={"volumes": 50, "gigabytes": -1}, changed=["gigabytes"]
+    ),
+    "quota_limits.reset.v1": quota_limits.Reset(subject=PROJECT_ID),
+    "quota_limits.reset.v2": quota_limits.Reset(subject=PROJECT_ID),
     "volume_type.created.v1": volume_type.Created(
         name="gold",
         description="fast and replicated",

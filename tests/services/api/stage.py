@@ -14,6 +14,7 @@ import msgspec
 
 from adapters import database
 from adapters.event_store.memory import MemoryEventStore
+from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.event import Actor, Moment
 from domain.placement import Pool
 from domain.quota import Usage
@@ -86,11 +87,11 @@ class StagedApplication:
     async def usage(self, project_id: str) -> dict[str, Usage]:
         return await self.store.usage(project_id)
 
-    async def limits(self, project_id: str) -> dict[str, int]:
-        return {**LIMITS, **await self.store.limits(project_id)}
+    async def limits(self, subject: str) -> dict[str, int]:
+        return {**await self.default_limits(), **await self.store.limits(subject)}
 
-    def default_limits(self) -> dict[str, int]:
-        return dict(LIMITS)
+    async def default_limits(self) -> dict[str, int]:
+        return {**LIMITS, **await self.store.limits(DEFAULT_CLASS)}
 
     async def services(self) -> list[ServiceStatus]:
         return [

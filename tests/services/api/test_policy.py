@@ -150,6 +150,8 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.QUOTAS_SHOW, "GET", f"/os-quota-sets/{PROJECT}", None, 403),
     (rules.QUOTAS_UPDATE, "PUT", f"/os-quota-sets/{PROJECT}", {"quota_set": {}}, 403),
     (rules.QUOTAS_DELETE, "DELETE", f"/os-quota-sets/{PROJECT}", None, 403),
+    (rules.CLASSES_GET, "GET", "/os-quota-class-sets/default", None, 403),
+    (rules.CLASSES_UPDATE, "PUT", "/os-quota-class-sets/default", {"quota_class_set": {}}, 403),
     (rules.SERVICES, "GET", "/os-services", None, 403),
     (rules.POOLS, "GET", "/scheduler-stats/get_pools", None, 403),
 ]  # fmt: skip

@@ -168,7 +168,7 @@ class Deployment:
         await self.run(FinishDeletion, by="system:deletion", id=id, attempt=attempt)
 
     async def limited(self, **limits: int) -> None:
-        await self.run(ChangeQuotaLimits, project_id=PROJECT, limits=limits)
+        await self.run(ChangeQuotaLimits, subject=PROJECT, limits=limits)
 
     async def projected(self) -> None:
         """Lets the read models catch up."""

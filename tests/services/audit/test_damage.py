@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from adapters.event_store import tables
 from adapters.event_store.recorder import EventMapper
 from domain.aggregates import default_type, volume
+from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.event import Event, Moment, Recorded
 from projections import generations
@@ -36,6 +37,12 @@ def a_lost_ledger_row(deployment: Deployment) -> None:
 def a_limit(deployment: Deployment) -> None:
     table = tables.limits_table
     deployment.tamper(lambda c: c.execute(update(table).values(limit=3)))
+
+
+def a_limit_of_the_default_class(deployment: Deployment) -> None:
+    table = tables.limits_table
+    row = {"project_id": DEFAULT_CLASS, "resource": "volumes", "limit": 3}
+    deployment.tamper(lambda c: c.execute(insert(table), row))
 
 
 def a_name(deployment: Deployment) -> None:
@@ -184,6 +191,7 @@ DAMAGES = [
     (a_ledger_row, "quota.usage", f"{PROJECT}/gigabytes"),
     (a_lost_ledger_row, "quota.usage", f"{PROJECT}/volumes"),
     (a_limit, "quota.limits", PROJECT),
+    (a_limit_of_the_default_class, "quota.limits", DEFAULT_CLASS),
     (a_view_row, "projection.differs", f"volumes/{FIRST}"),
     (a_lost_view_row, "projection.missing", f"volumes/{FIRST}"),
     (an_extra_view_row, "projection.extra", f"volumes/{an_id(99)}"),

@@ -14,10 +14,10 @@ NOW = a_moment(60)
 
 
 def change(**limits: int) -> ChangeQuotaLimits:
-    return ChangeQuotaLimits(project_id=PROJECT, limits=limits, at=NOW)
+    return ChangeQuotaLimits(subject=PROJECT, limits=limits, at=NOW)
 
 
-RESET = ResetQuotaLimits(project_id=PROJECT, at=NOW)
+RESET = ResetQuotaLimits(subject=PROJECT, at=NOW)
 ENSURE = EnsureDefaultVolumeType(name="default", at=NOW)
 
 

@@ -117,7 +117,7 @@ OVERS: list[tuple[dict[str, int], list[str]]] = [
 @pytest.mark.parametrize(("limits", "over"), OVERS)
 async def test_a_creation_beyond_quota_records_the_refusal_and_nothing_else(limits, over):
     world = await a_world()
-    await world.run(ChangeQuotaLimits(project_id=PROJECT, limits=limits, at=NOW))
+    await world.run(ChangeQuotaLimits(subject=PROJECT, limits=limits, at=NOW))
     with pytest.raises(OverQuota) as refused:
         await world.run(world.creation(1, size_gib=5))
     assert [o.resource for o in refused.value.overs] == over
@@ -130,7 +130,7 @@ async def test_a_creation_beyond_quota_records_the_refusal_and_nothing_else(limi
 async def test_a_limit_of_the_type_counts():
     world = await a_world()
     limits = {f"volumes_{world.type_id}": 1}
-    await world.run(ChangeQuotaLimits(project_id=PROJECT, limits=limits, at=NOW))
+    await world.run(ChangeQuotaLimits(subject=PROJECT, limits=limits, at=NOW))
     await world.run(world.creation(1))
     with pytest.raises(OverQuota):
         await world.run(world.creation(2))
