@@ -64,14 +64,14 @@ def of_type(amounts: Amounts, type_id: str) -> dict[str, int]:
 
 
 def entries(event: Event) -> list[Entry]:
-    """What an event changes in the ledger."""
+    """What an event changes in the ledger. Nothing is reserved for amounts below zero."""
     match event:
-        case quota_reservation.Reserved():
-            return [Entry(event.project_id, r, 0, n) for r, n in event.amounts.items()]
+        case quota_reservation.Reserved() | quota_reservation.Held():
+            return [Entry(event.project_id, r, 0, max(n, 0)) for r, n in event.amounts.items()]
         case quota_reservation.Committed():
-            return [Entry(event.project_id, r, n, -n) for r, n in event.amounts.items()]
-        case quota_reservation.RolledBack():
-            return [Entry(event.project_id, r, 0, -n) for r, n in event.amounts.items()]
+            return [Entry(event.project_id, r, n, -max(n, 0)) for r, n in event.amounts.items()]
+        case quota_reservation.RolledBack() | quota_reservation.Expired():
+            return [Entry(event.project_id, r, 0, -max(n, 0)) for r, n in event.amounts.items()]
         case quota_reservation.Released():
             return [Entry(event.project_id, r, -n, 0) for r, n in event.amounts.items()]
         case _:
@@ -125,7 +125,7 @@ def check(
     Raises OverQuota, or LimitBelowUsage.
     """
     match event:
-        case quota_reservation.Reserved():
+        case quota_reservation.Reserved() | quota_reservation.Held():
             overs = _overs(event, usage=usage, limit=limit)
             if overs:
                 raise OverQuota(sentence(overs), project_id=event.project_id, overs=overs)
@@ -139,7 +139,7 @@ def check(
 
 
 def _overs(
-    event: quota_reservation.Reserved,
+    event: quota_reservation.Reserved | quota_reservation.Held,
     *,
     usage: Callable[[str, str], Usage],
     limit: Callable[[str, str], int],

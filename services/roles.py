@@ -28,6 +28,7 @@ from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
+from services.processes.settlement import Settlement
 from services.processes.sweep import keep_swept
 from services.relay import Relay
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
@@ -170,8 +171,9 @@ async def processes(node: Node) -> None:
     extension = ExtensionPlacement(
         commands=node.commands, clock=composition.now, reports=node.reports
     )
+    settlement = Settlement(commands=node.commands, clock=composition.now)
     async with _reporting(node, "cinder-scheduler"):
-        await _work(node, placement, extension)
+        await _work(node, placement, extension, settlement)
 
 
 async def backend(node: Node, name: str) -> None:

@@ -1,6 +1,11 @@
-"""A quota reservation: what a thing takes from its project's quota, until that is settled."""
+"""A quota reservation: what a thing takes from its project's quota, until that is settled.
+
+Amounts below zero give back (a retype takes of the new type and gives back of the old; a transfer
+gives back in the donor's project): nothing is reserved for them, they count once committed.
+"""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID, uuid5
 
@@ -21,6 +26,19 @@ class Reserved(Event, frozen=True):
     largest_gib: int
 
 
+@event("quota_reservation.held")
+class Held(Event, frozen=True):
+    """Amounts by resource (GiB or numbers) are held for an operation on `subject`. If the log knows
+    nothing of the operation by the deadline, they expire."""
+
+    project_id: str
+    subject: str
+    subject_kind: str
+    amounts: dict[str, int]
+    largest_gib: int
+    deadline: datetime
+
+
 @event("quota_reservation.committed")
 class Committed(Event, frozen=True):
     """What was reserved is now in use."""
@@ -33,6 +51,15 @@ class Committed(Event, frozen=True):
 @event("quota_reservation.rolled_back")
 class RolledBack(Event, frozen=True):
     """What was reserved is free again: the thing did not come to be."""
+
+    project_id: str
+    subject: str
+    amounts: dict[str, int]
+
+
+@event("quota_reservation.expired")
+class Expired(Event, frozen=True):
+    """What was held is free again: by its deadline the log knew of no operation that it was for."""
 
     project_id: str
     subject: str
@@ -63,10 +90,14 @@ class QuotaReservation(Aggregate):
 
     kind: ClassVar[str] = "quota_reservation"
     lifecycle: ClassVar[Lifecycle] = QUOTA_RESERVATION
+    snapshot_version: ClassVar[int] = 2
 
     project_id: str = ""
     subject: str = ""
     amounts: dict[str, int] = {}
+    subject_kind: str = ""
+    deadline: datetime | None = None
+    """When it expires unless the log says what became of its operation; None: never."""
 
     @classmethod
     def reserve(
@@ -87,6 +118,38 @@ class QuotaReservation(Aggregate):
                 subject=str(subject),
                 amounts=amounts,
                 largest_gib=largest_gib,
+            ),
+            at,
+        )
+        return reservation
+
+    @classmethod
+    def hold(
+        cls,
+        id: UUID,
+        *,
+        project_id: str,
+        subject: UUID,
+        subject_kind: str,
+        amounts: dict[str, int],
+        largest_gib: int,
+        deadline: datetime,
+        at: Moment,
+    ) -> "QuotaReservation":
+        """As `reserve`, for an operation that is not begun or ended in the same append as this.
+
+        Who begins it after this was stored must hold this to be unchanged in that append: it may
+        have expired.
+        """
+        reservation = cls(id=id)
+        reservation.record(
+            Held(
+                project_id=project_id,
+                subject=str(subject),
+                subject_kind=subject_kind,
+                amounts=amounts,
+                largest_gib=largest_gib,
+                deadline=deadline,
             ),
             at,
         )
@@ -119,6 +182,19 @@ class QuotaReservation(Aggregate):
         """The thing does not come to be: what was reserved is free again."""
         self.record(self._settled_as(RolledBack), at)
 
+    def settle(self, kept: bool, at: Moment) -> None:
+        """Follows what the log says of its operation: `kept` if it pays for what is there.
+
+        Otherwise it expires once its deadline has passed, and not before. Settling what is settled
+        changes nothing.
+        """
+        if self.state != "reserved":
+            return
+        if kept:
+            self.commit(at)
+        elif self.deadline is not None and at.at >= self.deadline:
+            self.record(self._settled_as(Expired), at)
+
     def give_back(self, at: Moment) -> "QuotaReservation":
         """Frees what it took, now that its subject is gone; returns what is to be stored.
 
@@ -133,11 +209,17 @@ class QuotaReservation(Aggregate):
         release.record(self._settled_as(Released), at)
         return release
 
-    def _settled_as(self, outcome: type[Committed] | type[RolledBack] | type[Released]) -> Event:
+    def _settled_as(
+        self, outcome: type[Committed] | type[RolledBack] | type[Expired] | type[Released]
+    ) -> Event:
         return outcome(project_id=self.project_id, subject=self.subject, amounts=self.amounts)
 
     def apply(self, event: Event, at: Moment) -> None:
         match event:
+            case Held():
+                self.project_id, self.subject = event.project_id, event.subject
+                self.subject_kind, self.deadline = event.subject_kind, event.deadline
+                self.amounts = event.amounts
             case Reserved() | Released() | Refused():
                 self.project_id, self.subject = event.project_id, event.subject
                 self.amounts = event.amounts

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume
 from domain.event import Event
@@ -12,21 +13,22 @@ from domain.quota import GIGABYTES, VOLUMES, Ledger, Usage, of_type, settle
 from services.audit.replay import Replay, at_rest
 from services.audit.report import Finding
 
-Amounts = dict[str, int]
+Held = dict[tuple[str, str], int]
+"""Amounts by project and resource."""
 
 
-def _volume_pays(volume: Aggregate) -> Amounts:
-    assert isinstance(volume, Volume)
+def _volume_pays(volume: Volume) -> Held:
     if not volume.exists or volume.state == "deleted":
         return {}
-    return of_type({VOLUMES: 1, GIGABYTES: volume.size_gib}, volume.volume_type_id)
+    amounts = of_type({VOLUMES: 1, GIGABYTES: volume.size_gib}, volume.volume_type_id)
+    return {(volume.project_id, resource): amount for resource, amount in amounts.items()}
 
 
-PAYS: Mapping[str, Callable[[Aggregate], Amounts]] = {"volume": _volume_pays}
-"""What an aggregate that is paid for by reservations has to hold of its project's quota."""
+PAYS: Mapping[str, Callable[[Any], Held]] = {Volume.kind: _volume_pays}
+"""What an aggregate that is paid for by its `reservations` has to hold of its project's quota."""
 
 
-def reservations(replay: Replay) -> Iterator[Finding]:
+def reservations(replay: Replay, at: datetime) -> Iterator[Finding]:
     """Every reservation holds what its subject needs, and none stays open behind it."""
     held: dict[UUID, list[QuotaReservation]] = defaultdict(list)
     for aggregate in replay.of_kind(QuotaReservation.kind):
@@ -35,43 +37,58 @@ def reservations(replay: Replay) -> Iterator[Finding]:
     payers = {id: each for id, each in replay.aggregates.items() if each.kind in PAYS}
     for id in sorted(held.keys() | payers.keys()):
         if id not in replay.damaged:
-            yield from _of_subject(id, payers.get(id), held.get(id, []))
+            yield from _amounts(id, payers.get(id), held.get(id, []))
+            yield from _left_open(id, payers.get(id), held.get(id, []), at)
 
 
-def _of_subject(
-    id: UUID, subject: Aggregate | None, taken: list[QuotaReservation]
-) -> Iterator[Finding]:
-    name = (
-        f"{subject.kind} {id}, {subject.state}" if subject else f"{id}, of which nothing is known"
-    )
+def _amounts(id: UUID, subject: Any, taken: list[QuotaReservation]) -> Iterator[Finding]:
     due = PAYS[subject.kind](subject) if subject else {}
-    holds = _sum(taken)
-    for resource in sorted(due.keys() | holds.keys()):
-        if due.get(resource, 0) != holds.get(resource, 0):
+    holds = _sum(taken, subject)
+    for project_id, resource in sorted(due.keys() | holds.keys()):
+        held, needed = (each.get((project_id, resource), 0) for each in (holds, due))
+        if held != needed:
             yield Finding(
                 kind="quota.held",
                 id=str(id),
-                detail=f"{name}: reservations hold {holds.get(resource, 0)} {resource},"
-                f" not {due.get(resource, 0)}",
+                detail=f"{_name(id, subject)}: reservations hold {held} {resource},"
+                f" not {needed}, of project {project_id}",
             )
-    if subject is None or at_rest(subject):
-        for reservation in taken:
-            if reservation.state == "reserved":
-                yield Finding(
-                    kind="quota.open",
-                    id=str(reservation.id),
-                    detail=f"still reserved for {name}",
-                )
 
 
-def _sum(taken: list[QuotaReservation]) -> Amounts:
-    """What reservations and releases together hold, reserved or in use."""
-    signs = {"reserved": 1, "committed": 1, "released": -1}
-    total: dict[str, int] = defaultdict(int)
+def _left_open(
+    id: UUID, subject: Any, taken: list[QuotaReservation], at: datetime
+) -> Iterator[Finding]:
     for reservation in taken:
+        overdue = reservation.deadline is None or reservation.deadline <= at
+        if reservation.state == "reserved" and overdue and (subject is None or at_rest(subject)):
+            yield Finding(
+                kind="quota.open",
+                id=str(reservation.id),
+                detail=f"still reserved for {_name(id, subject)}",
+            )
+
+
+def _sum(taken: list[QuotaReservation], subject: Any) -> Held:
+    """What reservations and releases together hold, in use or reserved for what is there.
+
+    What is reserved for an operation is no part of that before the operation has succeeded.
+    """
+    signs = {"committed": 1, "released": -1}
+    total: Held = defaultdict(int)
+    for reservation in taken:
+        sign = signs.get(reservation.state, 0)
+        if reservation.state == "reserved":
+            id, alone = str(reservation.id), reservation.deadline is None
+            sign = int(id in subject.reservations if subject else alone)
         for resource, amount in reservation.amounts.items():
-            total[resource] += signs.get(reservation.state, 0) * amount
+            total[reservation.project_id, resource] += sign * amount
     return total
+
+
+def _name(id: UUID, subject: Any) -> str:
+    return (
+        f"{subject.kind} {id}, {subject.state}" if subject else f"{id}, of which nothing is known"
+    )
 
 
 class LedgerAudit:

@@ -70,7 +70,7 @@ class _Verification:
         ledger = quota.LedgerAudit(*await self._parts.store.ledger())
         await self._replay_log(ledger, names, pools, models)
         end = self._replay.position
-        self._findings += [*quota.reservations(self._replay), *ledger.findings()]
+        self._findings += [*quota.reservations(self._replay, at), *ledger.findings()]
         self._findings += [*catalogue.ties(self._replay), *names.findings(), *pools.findings()]
         self._compared["ledger rows"] = ledger.compared()
         self._compared["names"] = names.compared()

@@ -1,6 +1,11 @@
-"""What becomes of a volume's quota reservations, in the append that decides its fate."""
+"""What becomes of a volume's quota reservations: in the append that decides its fate, and where
+that was left open, later."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 from uuid import UUID
+
+import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
@@ -51,3 +56,31 @@ async def roll_back(reservation_id: str, work: UnitOfWork, at: Moment) -> QuotaR
     reservation = await work.load(QuotaReservation, UUID(reservation_id))
     reservation.roll_back(at)
     return reservation
+
+
+class SettleReservation(msgspec.Struct, frozen=True, kw_only=True):
+    """Settles a reservation that is still open by what the log says of its operation."""
+
+    id: UUID
+    at: Moment
+
+
+PAYERS: Mapping[str, type[Volume]] = {Volume.kind: Volume}
+"""What reservations are held for, by kind."""
+
+
+async def settle_reservation(cmd: SettleReservation, work: UnitOfWork) -> bool:
+    """Whether it is settled now. Who it pays for must not move on meanwhile."""
+    reservation = await work.load(QuotaReservation, cmd.id)
+    if reservation.state == "reserved":
+        payer = await work.load(PAYERS[reservation.subject_kind], UUID(reservation.subject))
+        kept = payer.keeps(str(reservation.id))
+        if kept is not None:
+            reservation.settle(kept, cmd.at)
+            await work.commit(reservation, unchanged=[payer])
+    return reservation.state != "reserved"
+
+
+HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
+    SettleReservation: settle_reservation,
+}

@@ -12,12 +12,14 @@ from domain.event import Actor, Event, Moment, Recorded, event_types
 
 _NUMBERS = st.integers(min_value=-(2**53), max_value=2**53)
 _WORDS = st.text(max_size=20)
+_TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 _LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     int: _NUMBERS,
     str: _WORDS,
     bool: st.booleans(),
     float: st.floats(allow_nan=False, allow_infinity=False),
     type(None): st.none(),
+    datetime: _TIMES,
 }
 
 
@@ -43,10 +45,9 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 
 def moments() -> st.SearchStrategy[Moment]:
     """Any time in UTC, any actor, with and without a cause."""
-    times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
     actors = st.builds(Actor, _WORDS, _WORDS)
     causes = st.none() | st.text(min_size=1, max_size=20)
-    return st.builds(Moment, at=times, request_id=_WORDS, actor=actors, cause=causes)
+    return st.builds(Moment, at=_TIMES, request_id=_WORDS, actor=actors, cause=causes)
 
 
 def recorded(event: st.SearchStrategy[Event] | None = None) -> st.SearchStrategy[Recorded[Event]]:

@@ -16,7 +16,7 @@ AT_REST = {
     "volume_operation": {"idle"},
     "remnant": {"removed"},
     "transfer": {"accepted", "withdrawn"},
-    "quota_reservation": {"committed", "rolled_back", "released", "refused"},
+    "quota_reservation": {"committed", "rolled_back", "expired", "released", "refused"},
     "quota_limits": {"set", "defaults"},
     "volume_type": {"available", "deleted"},
     "qos_specs": {"available", "deleted"},

@@ -23,7 +23,7 @@ from domain.quota import (
     sentence,
     settle,
 )
-from tests.support.builders import NO_PLACE, PROJECT
+from tests.support.builders import NO_PLACE, PROJECT, a_moment
 
 DEFAULTS = {"volumes": 10, "gigabytes": 100, "per_volume_gigabytes": UNLIMITED}
 
@@ -34,10 +34,22 @@ def reserved(project_id: str = PROJECT, *, largest_gib: int = 1, **amounts: int)
     )
 
 
+def held(project_id: str = PROJECT, *, largest_gib: int = 1, **amounts: int) -> Event:
+    return quota_reservation.Held(
+        project_id=project_id,
+        subject="s",
+        subject_kind="volume",
+        amounts=amounts,
+        largest_gib=largest_gib,
+        deadline=a_moment(60).at,
+    )
+
+
 def settled(outcome: str, project_id: str = PROJECT, **amounts: int) -> Event:
     cls = {
         "committed": quota_reservation.Committed,
         "rolled_back": quota_reservation.RolledBack,
+        "expired": quota_reservation.Expired,
         "released": quota_reservation.Released,
     }[outcome]
     return cls(project_id=project_id, subject="s", amounts=amounts)
@@ -77,6 +89,10 @@ LIVES = [
     (["reserved", "committed"], [(0, 3), (3, 0)]),
     (["reserved", "rolled_back"], [(0, 3), (0, 0)]),
     (["reserved", "committed", "released"], [(0, 3), (3, 0), (0, 0)]),
+    (["held"], [(0, 3)]),
+    (["held", "committed"], [(0, 3), (3, 0)]),
+    (["held", "rolled_back"], [(0, 3), (0, 0)]),
+    (["held", "expired"], [(0, 3), (0, 0)]),
 ]
 
 
@@ -84,10 +100,63 @@ LIVES = [
 def test_a_reservation_moves_its_amounts_from_reserved_to_in_use_or_out(life, after):
     ledger, seen = a_ledger(), []
     for verb in life:
-        event = reserved(volumes=3) if verb == "reserved" else settled(verb, volumes=3)
+        takes = {"reserved": reserved, "held": held}.get(verb)
+        event = takes(volumes=3) if takes else settled(verb, volumes=3)
         ledger.admit([event])
         seen.append(used(ledger, "volumes"))
     assert seen == after
+
+
+GIVING_BACK = [
+    # events of one reservation of -3 → (in use, reserved) of 5 in use after each
+    (["reserved"], [(5, 0)]),
+    (["held", "committed"], [(5, 0), (2, 0)]),
+    (["reserved", "rolled_back"], [(5, 0), (5, 0)]),
+    (["held", "expired"], [(5, 0), (5, 0)]),
+    (["reserved", "committed", "released"], [(5, 0), (2, 0), (5, 0)]),
+]
+
+
+@pytest.mark.parametrize(("life", "after"), GIVING_BACK)
+def test_what_gives_back_reserves_nothing_and_counts_once_committed(life, after):
+    ledger, seen = a_ledger(volumes=5), []
+    for verb in life:
+        takes = {"reserved": reserved, "held": held}.get(verb)
+        ledger.admit([takes(volumes=-3) if takes else settled(verb, volumes=-3)])
+        seen.append(used(ledger, "volumes"))
+    assert seen == after
+
+
+def test_a_retype_moves_between_types_and_cannot_fail_for_want_of_what_stays():
+    full = a_ledger(volumes=10, volumes_T=10)
+    full.admit([held(volumes_T=-1, volumes_U=1)])
+    assert (used(full, "volumes_T"), used(full, "volumes_U")) == ((10, 0), (0, 1))
+    full.admit([settled("committed", volumes_T=-1, volumes_U=1)])
+    assert (used(full, "volumes_T"), used(full, "volumes_U")) == ((9, 0), (1, 0))
+    assert used(full, "volumes") == (10, 0)
+
+
+def test_a_transfer_moves_between_projects_in_one_append_or_not_at_all():
+    given = [reserved(volumes=-1, gigabytes=-5), settled("committed", volumes=-1, gigabytes=-5)]
+    taken = [
+        reserved("q", volumes=1, gigabytes=5),
+        settled("committed", "q", volumes=1, gigabytes=5),
+    ]
+    ledger = a_ledger(limited("q", gigabytes=4), volumes=1, gigabytes=5)
+    with pytest.raises(OverQuota) as refused:
+        ledger.admit([*given, *taken])
+    assert refused.value.project_id == "q"
+    assert used(ledger, "volumes") == (1, 0)
+    ledger.admit([limited("q", gigabytes=5)])
+    ledger.admit([*given, *taken])
+    assert (used(ledger, "volumes"), used(ledger, "volumes", "q")) == ((0, 0), (1, 0))
+    assert (used(ledger, "gigabytes"), used(ledger, "gigabytes", "q")) == ((0, 0), (5, 0))
+
+
+def test_what_is_held_is_judged_like_what_is_reserved():
+    assert overs_of(a_ledger(volumes=10), held(volumes=1)) == [
+        Over(resource="volumes", requested=1, limit=10, consumed=10)
+    ]
 
 
 def test_an_event_changes_every_resource_that_it_names():
@@ -171,7 +240,7 @@ def test_what_is_reserved_counts_like_what_is_in_use(in_use, held, asked, admitt
     ledger = a_ledger(reserved(volumes=held), volumes=in_use)
     if admitted:
         ledger.admit([reserved(volumes=asked)])
-        assert used(ledger, "volumes") == (in_use, held + asked)
+        assert used(ledger, "volumes") == (in_use, held + max(asked, 0))
     else:
         consumed = in_use + held
         assert overs_of(ledger, reserved(volumes=asked)) == [
@@ -374,17 +443,18 @@ def test_users_are_told_the_ceiling_first_then_space_then_counts(overs, text):
 
 PROJECTS = st.sampled_from(["p", "q"])
 AMOUNTS = st.dictionaries(
-    st.sampled_from(["volumes", "gigabytes", "volumes_T"]), st.integers(0, 6), max_size=3
+    st.sampled_from(["volumes", "gigabytes", "volumes_T"]), st.integers(-3, 6), max_size=3
 )
 RESERVED = st.builds(
-    lambda project, amounts, largest: reserved(project, largest_gib=largest, **amounts),
+    lambda take, project, amounts, largest: take(project, largest_gib=largest, **amounts),
+    st.sampled_from([reserved, held]),
     PROJECTS,
     AMOUNTS,
     st.integers(0, 30),
 )
 SETTLED = st.builds(
     lambda outcome, project, amounts: settled(outcome, project, **amounts),
-    st.sampled_from(["committed", "rolled_back", "released"]),
+    st.sampled_from(["committed", "rolled_back", "expired", "released"]),
     PROJECTS,
     AMOUNTS,
 )

@@ -12,12 +12,26 @@ from tests.support.builders import PROJECT, a_moment, a_reservation, an_id, bare
 
 NOW = a_moment(60)
 AMOUNTS = {"volumes": 1, "gigabytes": 2}
+DEADLINE_S = 600
 OVERS = [Over(resource="volumes", requested=1, limit=10, consumed=10)]
 
 
 def told(cls: type) -> object:
     """An event about the reservation below."""
     return cls(project_id=PROJECT, subject=str(an_id(1)), amounts=AMOUNTS)
+
+
+def held() -> QuotaReservation:
+    return QuotaReservation.hold(
+        a_reservation().id,
+        project_id=PROJECT,
+        subject=an_id(1),
+        subject_kind="volume",
+        amounts=AMOUNTS,
+        largest_gib=2,
+        deadline=a_moment(DEADLINE_S).at,
+        at=a_moment(),
+    )
 
 
 def a_past(state: str) -> QuotaReservation:
@@ -29,16 +43,22 @@ def a_past(state: str) -> QuotaReservation:
             reservation.commit(NOW)
         case "rolled_back":
             reservation.give_back(NOW)
+        case "held":
+            return held().settled()
+        case "expired":
+            reservation = held()
+            reservation.settle(False, a_moment(DEADLINE_S))
         case "released":
             reservation.commit(NOW)
             reservation = reservation.settled().give_back(NOW)
         case "refused":
             reservation = reservation.refused(OVERS, NOW)
-    assert reservation.state == state
+    assert reservation.state == ("reserved" if state == "held" else state)
     return reservation.settled()
 
 
-STATES = ["new", "reserved", "committed", "rolled_back", "released", "refused"]
+STATES = ["new", "reserved", "held", "committed", "rolled_back", "expired", "released", "refused"]
+OPEN = ("reserved", "held")
 
 
 def test_a_reservation_says_what_it_takes_for_whom():
@@ -52,7 +72,7 @@ def test_a_reservation_says_what_it_takes_for_whom():
 @pytest.mark.parametrize("state", STATES)
 def test_only_what_is_reserved_can_be_committed(state):
     reservation = a_past(state)
-    if state == "reserved":
+    if state in OPEN:
         reservation.commit(NOW)
         assert bare(reservation.pending) == [told(events.Committed)]
         return
@@ -65,8 +85,43 @@ def test_only_what_is_reserved_can_be_committed(state):
 def test_keeping_what_it_took_commits_what_is_open_and_nothing_else(state):
     reservation = a_past(state)
     reservation.keep(NOW)
-    expected = [told(events.Committed)] if state == "reserved" else []
+    expected = [told(events.Committed)] if state in OPEN else []
     assert bare(reservation.pending) == expected
+
+
+def test_what_is_held_says_for_what_and_until_when():
+    assert bare(held().pending) == [
+        events.Held(
+            project_id=PROJECT,
+            subject=str(an_id(1)),
+            subject_kind="volume",
+            amounts=AMOUNTS,
+            largest_gib=2,
+            deadline=a_moment(DEADLINE_S).at,
+        )
+    ]
+
+
+SETTLED = [
+    # state before, whether it pays for what is there, second, what is recorded
+    ("held", True, 1, [events.Committed]),
+    ("held", True, DEADLINE_S + 1, [events.Committed]),
+    ("held", False, DEADLINE_S - 1, []),
+    ("held", False, DEADLINE_S, [events.Expired]),
+    ("reserved", True, 1, [events.Committed]),
+    ("reserved", False, DEADLINE_S, []),
+    *((state, kept, DEADLINE_S, []) for state in STATES if state not in OPEN
+      for kept in (True, False)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "kept", "second", "recorded"), SETTLED)
+def test_it_is_settled_by_what_it_pays_for_and_expires_only_after_its_deadline(
+    state, kept, second, recorded
+):
+    reservation = a_past(state)
+    reservation.settle(kept, a_moment(second))
+    assert bare(reservation.pending) == [told(cls) for cls in recorded]
 
 
 def test_giving_back_an_open_reservation_rolls_it_back():
@@ -90,7 +145,7 @@ def test_giving_back_twice_writes_the_same_event_of_the_same_aggregate_so_one_mu
     assert [r.version for r in first.pending] == [r.version for r in second.pending] == [1]
 
 
-@pytest.mark.parametrize("state", ["new", "rolled_back", "released", "refused"])
+@pytest.mark.parametrize("state", ["new", "rolled_back", "expired", "released", "refused"])
 def test_what_took_nothing_or_gave_it_back_already_has_nothing_to_give(state):
     with pytest.raises(NotAllowed):
         a_past(state).give_back(NOW)
@@ -105,12 +160,20 @@ def test_a_refusal_takes_the_place_of_the_reservation_and_tells_by_how_much():
     ]
 
 
-@given(st.lists(st.sampled_from(["commit", "keep", "give_back"]), max_size=6))
-def test_replay_and_snapshots_equal_what_was_lived(decisions):
-    reservation = a_reservation(amounts=AMOUNTS)
+DECISIONS = {
+    "commit": lambda reservation: reservation.commit(NOW),
+    "keep": lambda reservation: reservation.keep(NOW),
+    "give back": lambda reservation: reservation.give_back(NOW),
+    "settle": lambda reservation: reservation.settle(False, a_moment(DEADLINE_S)),
+}
+
+
+@given(st.booleans(), st.lists(st.sampled_from(list(DECISIONS)), max_size=6))
+def test_replay_and_snapshots_equal_what_was_lived(until_a_deadline, decisions):
+    reservation = held() if until_a_deadline else a_reservation(amounts=AMOUNTS)
     for decision in decisions:
         try:
-            getattr(reservation, decision)(NOW)
+            DECISIONS[decision](reservation)
         except NotAllowed:
             continue
     lived = reservation.settled()

@@ -26,7 +26,7 @@ def an_id(number: int) -> UUID:
     return UUID(int=number)
 
 
-def a_moment(second: int = 0, *, request: str = "req-1", cause: str | None = None) -> Moment:
+def a_moment(second: float = 0, *, request: str = "req-1", cause: str | None = None) -> Moment:
     """Some second of one morning."""
     return Moment(
         at=MORNING + timedelta(seconds=second),

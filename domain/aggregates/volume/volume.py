@@ -38,6 +38,9 @@ _DELETABLE = ("requested", "available", "error", "error_extending")
 RESTING = ("available", "error", "error_deleting", "error_extending", "deleted")
 """States in which nobody owes anything."""
 
+_BEING_MADE = ("requested", "placed", "provisioning", "cancelling")
+"""Where it is not known yet whether it comes to be."""
+
 Evolution = Callable[["Volume", Any, Moment], None]
 V = TypeVar("V", bound=Evolution)
 
@@ -261,6 +264,15 @@ class Volume(Aggregate):
         if gone or (project_id is not None and project_id != self.project_id):
             raise NotFound(kind=self.kind, id=str(self.id))
         return self
+
+    def keeps(self, reservation_id: str) -> bool | None:
+        """Whether a quota reservation pays for what is there; None while nobody knows yet."""
+        for_operation = self.under_way is not None and (
+            self.under_way.reservation_id == reservation_id
+        )
+        if for_operation or (self.state in _BEING_MADE and reservation_id in self.reservations):
+            return None
+        return self.state != "deleted" and reservation_id in self.reservations
 
     @property
     def at_rest(self) -> bool:

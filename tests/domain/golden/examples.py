@@ -233,6 +233,19 @@ EXAMPLES: dict[str, Event] = {
     "quota_reservation.reserved.v1": quota_reservation.Reserved(
         project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS, largest_gib=20
     ),
+    "quota_reservation.held.v1": quota_reservation.Held(
+        project_id=PROJECT_ID,
+        subject=str(AGGREGATE_ID),
+        subject_kind="volume",
+        amounts={"gigabytes": 10, f"gigabytes_{TYPE_ID}": 10},
+        largest_gib=30,
+        deadline=datetime(2026, 3, 4, 6, 0, tzinfo=UTC),
+    ),
+    "quota_reservation.expired.v1": quota_reservation.Expired(
+        project_id=PROJECT_ID,
+        subject=str(AGGREGATE_ID),
+        amounts={"gigabytes": 10, f"gigabytes_{TYPE_ID}": 10},
+    ),
     "quota_reservation.committed.v1": quota_reservation.Committed(
         project_id=PROJECT_ID, subject=str(AGGREGATE_ID), amounts=AMOUNTS
     ),

@@ -20,6 +20,7 @@ from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.runtime import ProcessManager, Worker, Workload
+from services.processes.settlement import Settlement
 from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
@@ -75,6 +76,7 @@ class Process:
                 commands=commands, clock=ring.clock, reports=ring.reports, patience_s=PATIENCE_S
             ),
             ExtensionPlacement(commands=commands, clock=ring.clock, reports=ring.reports),
+            Settlement(commands=commands, clock=ring.clock),
             *(
                 kind(
                     commands=commands,
