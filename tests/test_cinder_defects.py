@@ -16,6 +16,16 @@ from domain.errors import Conflict, LapilliError, NotAllowed, Superseded, Unavai
 from domain.event import Event, Recorded
 from services.commands.volume import DescribeVolume
 from tests.services.commands.world import LIMITS, PATHS, STEPS, ReluctantStore, World
+from tests.services.processes.test_settlement import (
+    HOUR_S,
+    LARGER_GIB,
+    SIZE_GIB,
+    STARTED,
+    committed,
+    extending,
+    settle,
+    succeeded,
+)
 from tests.support.builders import PROJECT, a_moment, a_pool, an_id
 
 
@@ -97,6 +107,22 @@ async def test_defect_02_quota_given_back_twice_is_given_back_once():
     )
     assert [isinstance(answer, NotAllowed) for answer in answers].count(False) == 1
     assert await world.usage() == {"volumes": (0, 0), "gigabytes": (0, 0)}
+
+
+async def test_defect_02_a_commit_later_than_the_expiry_counts():
+    ring, work = await extending(*STARTED)
+    ring.clock.now_s += HOUR_S
+    await settle(ring)
+    await work.decide(succeeded, committed)
+    await settle(ring)
+    assert (await ring.world.usage())["gigabytes"] == (LARGER_GIB, 0)
+
+
+async def test_defect_02_what_was_reserved_for_nothing_does_not_stay_for_a_day():
+    ring, _ = await extending()
+    ring.clock.now_s += HOUR_S
+    await settle(ring)
+    assert (await ring.world.usage())["gigabytes"] == (SIZE_GIB, 0)
 
 
 async def test_defect_03_every_fact_is_a_plain_value_that_another_process_can_resume_from():

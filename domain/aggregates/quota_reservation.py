@@ -5,7 +5,7 @@ gives back in the donor's project): nothing is reserved for them, they count onc
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 from uuid import UUID, uuid5
 
@@ -14,6 +14,10 @@ from domain.errors import Over
 from domain.event import Event, Moment, event
 from domain.lifecycle import Lifecycle
 from domain.machines.quota_reservation import QUOTA_RESERVATION
+
+LIFETIME = timedelta(hours=1)
+"""How long what is held waits for its operation to be recorded. Cinder's reservations live a day,
+since they expire under operations that are under way; these do not."""
 
 
 @event("quota_reservation.reserved")
@@ -133,13 +137,14 @@ class QuotaReservation(Aggregate):
         subject_kind: str,
         amounts: dict[str, int],
         largest_gib: int,
-        deadline: datetime,
         at: Moment,
+        lifetime: timedelta = LIFETIME,
     ) -> "QuotaReservation":
-        """As `reserve`, for an operation that is not begun or ended in the same append as this.
+        """As `reserve`, for an operation on a thing that is there and that a driver is asked for.
 
-        Who begins it after this was stored must hold this to be unchanged in that append: it may
-        have expired.
+        Whatever ends the operation settles this in the same append; should that be forgotten, or
+        the operation never be recorded, `settle` does it. Who begins it after this was stored must
+        hold this to be unchanged in that append: it may have expired.
         """
         reservation = cls(id=id)
         reservation.record(
@@ -149,7 +154,7 @@ class QuotaReservation(Aggregate):
                 subject_kind=subject_kind,
                 amounts=amounts,
                 largest_gib=largest_gib,
-                deadline=deadline,
+                deadline=at.at + lifetime,
             ),
             at,
         )

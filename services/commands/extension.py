@@ -62,10 +62,11 @@ async def extend_volume(cmd: ExtendVolume, work: UnitOfWork) -> None:
     volume_type.check_size(cmd.new_size_gib)
     reservation_id = uuid5(volume.id, f"extension after {volume.version}")
     extension.request(volume, cmd.new_size_gib, reservation_id=str(reservation_id), at=cmd.at)
-    reservation = QuotaReservation.reserve(
+    reservation = QuotaReservation.hold(
         reservation_id,
         project_id=volume.project_id,
         subject=volume.id,
+        subject_kind=volume.kind,
         amounts=of_type({GIGABYTES: cmd.new_size_gib - volume.size_gib}, volume.volume_type_id),
         largest_gib=cmd.new_size_gib,
         at=cmd.at,

@@ -1,5 +1,7 @@
 """A quota reservation's decisions."""
 
+from datetime import timedelta
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -29,8 +31,8 @@ def held() -> QuotaReservation:
         subject_kind="volume",
         amounts=AMOUNTS,
         largest_gib=2,
-        deadline=a_moment(DEADLINE_S).at,
         at=a_moment(),
+        lifetime=timedelta(seconds=DEADLINE_S),
     )
 
 

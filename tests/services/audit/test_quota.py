@@ -19,7 +19,7 @@ AT = Moment(at=NOON - timedelta(hours=1), request_id="req-1", actor=Actor("ann",
 LONG_AGO, NOT_YET = NOON - timedelta(minutes=30), NOON + timedelta(minutes=30)
 
 
-def held(volume: Volume, *, deadline=LONG_AGO, **changes) -> QuotaReservation:
+def held(volume: Volume, *, until=LONG_AGO, **changes) -> QuotaReservation:
     wanted = {
         "project_id": volume.project_id,
         "subject": volume.id,
@@ -28,7 +28,7 @@ def held(volume: Volume, *, deadline=LONG_AGO, **changes) -> QuotaReservation:
         "largest_gib": 5,
         **changes,
     }
-    return QuotaReservation.hold(HELD, **wanted, deadline=deadline, at=AT)
+    return QuotaReservation.hold(HELD, **wanted, at=AT, lifetime=until - AT.at)
 
 
 async def a_volume(deployment: Deployment) -> Volume:
@@ -61,7 +61,7 @@ async def test_what_is_held_for_an_operation_under_way_is_no_finding(deployment)
 
 async def test_what_is_held_for_an_operation_to_come_is_no_finding_before_its_deadline(deployment):
     volume = await a_volume(deployment)
-    assert await findings(deployment, held(volume, deadline=NOT_YET)) == []
+    assert await findings(deployment, held(volume, until=NOT_YET)) == []
 
 
 async def test_what_is_held_past_its_deadline_for_no_operation_is_found(deployment):

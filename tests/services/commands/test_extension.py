@@ -46,7 +46,7 @@ async def promised(world: World) -> Promise:
 async def test_the_difference_is_reserved_with_the_wish_and_committed_with_the_success():
     world = await a_world()
     assert await world.news(extend(5)) == [
-        "quota_reservation.reserved",
+        "quota_reservation.held",
         "volume.extension_requested",
     ]
     assert await world.usage() == {"volumes": (1, 0), "gigabytes": (2, 3)}

@@ -4,6 +4,7 @@ clock; whatever died in between, however late it is, and whoever else does the s
 import asyncio
 import itertools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -23,8 +24,9 @@ from tests.services.commands.world import STEPS, World
 from tests.services.processes.deaths import die_everywhere, die_everywhere_twice
 from tests.services.processes.ring import Ring, a_ring_with_a_volume
 from tests.services.processes.schedules import Turns, every_schedule
-from tests.support.around import around
-from tests.support.builders import MORNING, PROJECT, a_moment, an_id
+from tests.services.processes.test_extending import assert_extended
+from tests.support.around import Crash, Life, around
+from tests.support.builders import PROJECT, a_moment, an_id
 
 HELD = an_id(0xE)
 SIZE_GIB, LARGER_GIB = 2, 5
@@ -60,8 +62,8 @@ class Extending:
             subject_kind="volume",
             amounts=of_type(amounts, volume.volume_type_id),
             largest_gib=LARGER_GIB,
-            deadline=MORNING + timedelta(seconds=self.now_s + LIFETIME_S),
             at=a_moment(self.now_s),
+            lifetime=timedelta(seconds=LIFETIME_S),
         )
         await Aggregates(self.store).write(held)
 
@@ -238,6 +240,49 @@ async def test_what_expired_can_begin_nothing():
     with pytest.raises(LapilliError):
         await work.decide(begun)
     assert (await ring.volume()).under_way is None
+
+
+async def test_of_a_beginning_and_an_expiry_at_once_one_happens_in_any_order():
+    outcomes = set()
+    for choices in every_schedule():
+        ring, work = await extending()
+        turns = Turns("append", "events")
+        work.store = around(ring.store, before=turns.gate)
+
+        async def begin(work=work) -> None:
+            with suppress(LapilliError):
+                await work.decide(begun)
+
+        async def expire(ring=ring, turns=turns) -> None:
+            late = a_moment(ring.clock.now_s + HOUR_S)
+            commands = Commands(around(ring.store, before=turns.gate))
+            await commands.run(settle_reservation, SettleReservation(id=HELD, at=late))
+
+        await turns.start(begin())
+        await turns.start(expire())
+        while turns.standing:
+            await turns.go(choices.of(len(turns.standing)))
+        work.store = ring.store
+        outcome = ((await ring.volume()).operation, (await work.reservation()).state)
+        assert outcome in {("extending", "reserved"), ("idle", "expired")}
+        outcomes.add(outcome)
+    assert len(outcomes) == 2
+
+
+async def test_an_extension_that_everybody_died_of_hours_ago_is_finished_and_paid_for():
+    for end in itertools.count():
+        ring = await a_ring_with_a_volume()
+        await ring.extend(LARGER_GIB)
+        try:
+            await ring.go_on(ring.process(life=Life(ends_at=end)))
+        except Crash:
+            ring.clock.now_s += 3 * HOUR_S
+            await settle(ring)  # before anybody else comes back
+            await ring.go_on(ring.process("survivor"))
+            await assert_extended(ring)
+        else:
+            assert end > 10
+            return
 
 
 async def an_orphan() -> Ring:
