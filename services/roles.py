@@ -160,20 +160,17 @@ async def projector(node: Node) -> None:
 
 async def processes(node: Node) -> None:
     """Runs the process managers that belong to no backend."""
+    shared: dict[str, Any] = {"commands": node.commands, "clock": composition.now}
     placement = Placement(
-        commands=node.commands,
-        clock=composition.now,
+        **shared,
         reports=node.reports,
         patience_s=node.settings.placement.patience_s,
         rules=composition.placement_rules(node.settings),
         max_attempts=node.settings.placement.max_attempts,
     )
-    extension = ExtensionPlacement(
-        commands=node.commands, clock=composition.now, reports=node.reports
-    )
-    settlement = Settlement(commands=node.commands, clock=composition.now)
+    extension = ExtensionPlacement(**shared, reports=node.reports)
     async with _reporting(node, "cinder-scheduler"):
-        await _work(node, placement, extension, settlement)
+        await _work(node, placement, extension, Settlement(**shared))
 
 
 async def backend(node: Node, name: str) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 import pytest
 
+from adapters.drivers.contract import DriverFailure
 from adapters.event_store.memory import MemoryEventStore
 from domain import codec
 from domain.aggregates import AGGREGATES
@@ -16,7 +17,7 @@ from domain.errors import Conflict, LapilliError, NotAllowed, Superseded, Unavai
 from domain.event import Event, Recorded
 from services.commands.volume import DescribeVolume
 from tests.services.commands.world import LIMITS, PATHS, STEPS, ReluctantStore, World
-from tests.services.processes.test_settlement import (
+from tests.services.processes.holding import (
     HOUR_S,
     LARGER_GIB,
     SIZE_GIB,
@@ -26,6 +27,7 @@ from tests.services.processes.test_settlement import (
     settle,
     succeeded,
 )
+from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
 from tests.support.builders import PROJECT, a_moment, a_pool, an_id
 
 
@@ -291,3 +293,10 @@ async def test_defect_02_the_reservation_is_in_the_very_append_that_creates_its_
     reservation, volume = await world.store.log(1, 10)
     assert appended == [volume.position]
     assert reservation.aggregate_id == uuid5(an_id(1), "reservation")
+
+
+async def test_defect_14_an_extension_that_a_driver_cannot_begin_gives_back_quota_and_room():
+    ring = await a_volume_to_extend()
+    ring.faults.fail("extend_volume", DriverFailure("the driver is not initialised", False))
+    await ring.go_on()
+    await assert_settled(ring, size_gib=SIZE_GIB)

@@ -1,135 +1,41 @@
 """Reservations that their operation left open are settled by what the log says of it, not by the
 clock; whatever died in between, however late it is, and whoever else does the same."""
 
-import asyncio
 import itertools
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from adapters.event_store.memory import MemoryEventStore
-from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.volume import Volume, extension
 from domain.errors import LapilliError, OverQuota
-from domain.event import Moment
-from domain.quota import GIGABYTES, of_type
+from domain.quota import GIGABYTES
 from services.commands.settling import SettleReservation, settle_reservation
-from services.unit_of_work import Aggregates, Commands
-from tests.services.commands.world import STEPS, World
+from services.unit_of_work import Commands
+from tests.services.commands.world import STEPS
 from tests.services.processes.deaths import die_everywhere, die_everywhere_twice
+from tests.services.processes.holding import (
+    HELD,
+    HOUR_S,
+    LARGER_GIB,
+    LIFETIME_S,
+    SIZE_GIB,
+    STARTED,
+    Extending,
+    begun,
+    committed,
+    extending,
+    failed,
+    gigabytes,
+    placed,
+    rolled_back,
+    settle,
+    succeeded,
+)
 from tests.services.processes.ring import Ring, a_ring_with_a_volume
 from tests.services.processes.schedules import Turns, every_schedule
 from tests.services.processes.test_extending import assert_extended
 from tests.support.around import Crash, Life, around
-from tests.support.builders import PROJECT, a_moment, an_id
-
-HELD = an_id(0xE)
-SIZE_GIB, LARGER_GIB = 2, 5
-LIFETIME_S, HOUR_S = 600.0, 3600.0
-
-Decision = Callable[[Volume, QuotaReservation, Moment], object]
-
-
-class Extending:
-    """Extends volume 1 step by step, each one an append of its own, in a process that may die."""
-
-    def __init__(self, store: MemoryEventStore, *, reservation_id: UUID = HELD) -> None:
-        self.store, self.id = store, reservation_id
-        self.now_s = 0.0
-
-    async def decide(self, *decisions: Decision) -> None:
-        """One append with all that is decided."""
-        aggregates = Aggregates(self.store)
-        volume = await aggregates.read(Volume, an_id(1))
-        reservation = await aggregates.read(QuotaReservation, self.id)
-        for decision in decisions:
-            decision(volume, reservation, a_moment(self.now_s))
-        read = [each for each in (volume, reservation) if not each.pending]
-        await aggregates.write(volume, reservation, unchanged=read)
-
-    async def hold(self) -> None:
-        volume = await Aggregates(self.store).read(Volume, an_id(1))
-        amounts = {GIGABYTES: LARGER_GIB - SIZE_GIB}
-        held = QuotaReservation.hold(
-            self.id,
-            project_id=PROJECT,
-            subject=volume.id,
-            subject_kind="volume",
-            amounts=of_type(amounts, volume.volume_type_id),
-            largest_gib=LARGER_GIB,
-            at=a_moment(self.now_s),
-            lifetime=timedelta(seconds=LIFETIME_S),
-        )
-        await Aggregates(self.store).write(held)
-
-    async def reservation(self) -> QuotaReservation:
-        return await Aggregates(self.store).read(QuotaReservation, self.id)
-
-    async def verbs(self) -> list[str]:
-        return [recorded.event.verb for recorded in await self.store.events(self.id)]
-
-
-def begun(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    used = str(reservation.id) in volume.reservations
-    if used or reservation.state != "reserved":
-        raise volume.not_allowed("extension")
-    larger = volume.size_gib + reservation.amounts[GIGABYTES]
-    extension.request(volume, larger, reservation_id=str(reservation.id), at=at)
-
-
-def placed(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    extension.place(volume, ceiling_gib=None, at=at)
-
-
-def started(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    extension.start(volume, "worker-1", at)
-
-
-def succeeded(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    extension.succeed(volume, volume.attempt, at)
-
-
-def failed(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    extension.give_up(volume, "no luck", at)
-
-
-def committed(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    reservation.commit(at)
-
-
-def rolled_back(volume: Volume, reservation: QuotaReservation, at: Moment) -> None:
-    reservation.roll_back(at)
-
-
-async def extending(*appends: Sequence[Decision]) -> tuple[Ring, Extending]:
-    """A volume, a reservation for its extension, and how far that came before everybody died."""
-    ring = await a_ring_with_a_volume()
-    work = Extending(ring.store)
-    work.now_s = ring.clock.now_s
-    await work.hold()
-    for decisions in appends:
-        await work.decide(*decisions)
-    return ring, work
-
-
-async def settle(ring: Ring, name: str = "worker-1") -> None:
-    """A process handles what there is for settlement, and nothing else is done."""
-    for kind, delivery in await ring.deliveries():
-        if kind == "settlement":
-            await ring.process(name).handle(kind, delivery)
-
-
-async def gigabytes(ring: Ring) -> tuple[int, int]:
-    """In use and reserved."""
-    return (await ring.world.usage())[GIGABYTES]
-
-
-STARTED: Sequence[Sequence[Decision]] = ([begun], [placed], [started])
+from tests.support.builders import a_moment, an_id
 
 CRASHES = [
     # the appends before everybody died, state of the reservation after settlement, in use
@@ -326,75 +232,3 @@ async def test_what_the_ledger_does_not_admit_cannot_be_held():
             assert [over.resource for over in refused.overs] == [GIGABYTES]
             return
     raise AssertionError("there is room for ever")
-
-
-# any history at all
-
-STARTED_ANEW = ("hold", "begin", "place", "start")
-PHRASES: Sequence[Sequence[str]] = [
-    *((choice,) for choice in STARTED_ANEW),
-    *((choice,) for choice in ("succeed", "succeed and die", "fail", "fail and die", "settle")),
-    *((choice,) for choice in ("delete", "force", "remove", "gone", "not gone", "an hour passes")),
-    ("hold", "begin"),
-    STARTED_ANEW,
-    (*STARTED_ANEW, "succeed"),
-    (*STARTED_ANEW, "succeed and die"),
-    ("force", "remove"),
-]
-DECISIONS: dict[str, Sequence[Decision]] = {
-    "begin": [begun],
-    "place": [placed],
-    "start": [started],
-    "succeed": [succeeded, committed],
-    "succeed and die": [succeeded],
-    "fail": [failed, rolled_back],
-    "fail and die": [failed],
-}
-
-
-@settings(deadline=None, max_examples=200)
-@given(st.lists(st.sampled_from(PHRASES), max_size=20))
-def test_after_any_history_the_ledger_is_the_sum_of_the_log_and_of_what_is_there(history):
-    asyncio.run(_lived(list(itertools.chain(*history))))
-
-
-async def _lived(history: Sequence[str]) -> None:
-    world = await (await World().has_a_type()).has_a_volume(in_state="available")
-    work = Extending(world.store)
-    taken: list[UUID] = []
-
-    async def settle_all() -> None:
-        for id in taken:
-            command = SettleReservation(id=id, at=a_moment(work.now_s))
-            await world.another_process().run(command)
-
-    async def choose(choice: str) -> None:
-        match choice:
-            case "hold":
-                work.id = UUID(int=HELD.int + len(taken))
-                await work.hold()
-                taken.append(work.id)
-            case "settle":
-                await settle_all()
-            case "an hour passes":
-                work.now_s += HOUR_S
-            case _ if choice in DECISIONS:
-                under_way = (await world.volume()).under_way
-                if under_way is not None:  # what was held since is for another one
-                    work.id = UUID(under_way.reservation_id)
-                await work.decide(*DECISIONS[choice])
-            case _:
-                await world.run(await STEPS[choice](world, an_id(1)))
-
-    for choice in history:
-        try:
-            await choose(choice)
-        except LapilliError:
-            continue  # not possible there; it must have changed nothing
-    work.now_s += HOUR_S
-    await settle_all()
-    await world.assert_sound()
-    volume = await world.volume()
-    there = 0 if volume.state == "deleted" else volume.size_gib
-    wanted = extension.under_way(volume).new_size_gib - there if volume.under_way else 0
-    assert (await world.usage())[GIGABYTES] == (there, wanted)
