@@ -11,12 +11,12 @@ def give_up(volume: Volume, reason: str, at: Moment) -> str | None:
 
     None if there is none. Whoever is still at it will find its claim superseded.
     """
-    match volume.under_way:
-        case Extension(reservation_id=reservation_id):
+    given_up = volume.under_way
+    match given_up:
+        case Extension():
             extension.give_up(volume, reason, at)
-            return reservation_id
         case Offer():
             offering.withdraw(volume, at)
         case None:
-            pass
-    return None
+            return None
+    return given_up.reservation_id

@@ -11,9 +11,10 @@ class Extension(msgspec.Struct, frozen=True, tag=True):
 
 
 class Offer(msgspec.Struct, frozen=True, tag=True):
-    """The transfer by which the volume is offered to another project."""
+    """The transfer by which the volume is offered to another project; nothing is paid for it."""
 
     transfer_id: str
+    reservation_id: str | None = None
 
 
 UnderWay = Extension | Offer

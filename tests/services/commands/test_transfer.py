@@ -66,7 +66,7 @@ async def test_the_new_owner_can_delete_it_and_has_its_quota_back():
 
 async def test_who_has_no_quota_left_does_not_get_it_and_it_stays_on_offer():
     world = await an_offered_volume()
-    await world.run(ChangeQuotaLimits(project_id=OTHER, limits={"gigabytes": 1}, at=a_moment()))
+    await world.run(ChangeQuotaLimits(subject=OTHER, limits={"gigabytes": 1}, at=a_moment()))
     with pytest.raises(OverQuota):
         await world.run(accept())
     assert (await world.verbs())[-1] == "quota_reservation.refused"
@@ -76,7 +76,7 @@ async def test_who_has_no_quota_left_does_not_get_it_and_it_stays_on_offer():
 
 async def test_a_project_at_its_limit_can_take_its_own_volume_back():
     world = await an_offered_volume()
-    await world.run(ChangeQuotaLimits(project_id=PROJECT, limits={"volumes": 1}, at=a_moment()))
+    await world.run(ChangeQuotaLimits(subject=PROJECT, limits={"volumes": 1}, at=a_moment()))
     await world.run(accept(by=PROJECT))
     assert await world.usage() == TWO_GIB
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.aggregates.volume import extension
+from domain.aggregates.volume.under_way import Extension
 from domain.errors import LapilliError
 from domain.quota import GIGABYTES
 from services.commands.settling import SettleReservation
@@ -78,7 +79,7 @@ async def _lived(history: Sequence[str]) -> None:
                 work.now_s += HOUR_S
             case _ if choice in DECISIONS:
                 under_way = (await world.volume()).under_way
-                if under_way is not None:  # what was held since is for another one
+                if isinstance(under_way, Extension):  # what was held since is for another one
                     work.id = UUID(under_way.reservation_id)
                 await work.decide(*DECISIONS[choice])
             case _:
