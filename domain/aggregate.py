@@ -31,6 +31,8 @@ class Aggregate(msgspec.Struct, kw_only=True):
     snapshot_version: ClassVar[int] = 1
     """To be raised when the state's fields change, so that older snapshots are ignored."""
     snapshot_topic: ClassVar[str]
+    singular: ClassVar[bool] = False
+    """There is one, under a known id; that nothing happened to it yet is worth remembering."""
 
     id: UUID
     version: int = 0

@@ -1,12 +1,31 @@
 """What can be asked: read models, each a table and the folds that fill it from the log."""
 
 from projections.default_types import DEFAULT_TYPES
+from projections.messages import MESSAGES
 from projections.projection import Projection
 from projections.qos_specs import QOS_SPECS
+from projections.services import SERVICES
 from projections.transfers import TRANSFERS
 from projections.volume_types import VOLUME_TYPES
 from projections.volumes import VOLUMES
 
-__all__ = ["DEFAULT_TYPES", "PROJECTIONS", "QOS_SPECS", "TRANSFERS", "VOLUMES", "VOLUME_TYPES"]
+__all__ = [
+    "DEFAULT_TYPES",
+    "MESSAGES",
+    "PROJECTIONS",
+    "QOS_SPECS",
+    "SERVICES",
+    "TRANSFERS",
+    "VOLUMES",
+    "VOLUME_TYPES",
+]
 
-PROJECTIONS: tuple[Projection, ...] = (VOLUMES, VOLUME_TYPES, QOS_SPECS, DEFAULT_TYPES, TRANSFERS)
+PROJECTIONS: tuple[Projection, ...] = (
+    VOLUMES,
+    VOLUME_TYPES,
+    QOS_SPECS,
+    DEFAULT_TYPES,
+    SERVICES,
+    MESSAGES,
+    TRANSFERS,
+)

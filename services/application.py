@@ -92,7 +92,6 @@ class Lapilli:
                 binary=report.binary,
                 host=report.host,
                 zone=report.zone,
-                enabled=True,
                 up=self._reports.up(report),
                 updated_at=report.at,
             )

@@ -158,6 +158,14 @@ class Placement(Section, frozen=True, kw_only=True):
     goodness_multiplier: Annotated[float, says("Weight of goodness functions.")] = 1.0
 
 
+class Messages(Section, frozen=True, kw_only=True):
+    """What users are told of failures (Cinder's user messages)."""
+
+    ttl_s: Annotated[
+        Seconds, says("How long a message is shown (Cinder: message_ttl).", le=3e9)
+    ] = 30 * 86400.0
+
+
 class VolumeTypes(Section, frozen=True, kw_only=True):
     """Volume types."""
 
@@ -265,6 +273,7 @@ class Settings(Section, frozen=True, kw_only=True):
     processes: Processes = msgspec.field(default_factory=Processes)
     backends: dict[Name, Backend] = msgspec.field(default_factory=lambda: {"files": Backend()})
     placement: Placement = msgspec.field(default_factory=Placement)
+    messages: Messages = msgspec.field(default_factory=Messages)
     volume_types: VolumeTypes = msgspec.field(default_factory=VolumeTypes)
     quota: Quota = msgspec.field(default_factory=Quota)
     logging: Logging = msgspec.field(default_factory=Logging)

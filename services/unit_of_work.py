@@ -75,7 +75,7 @@ class Aggregates:
                 aggregate.replay(recorded)
             more = len(batch) == SNAPSHOT_EVERY
             batch = await self._next_events(aggregate) if more else []
-        if aggregate.exists:
+        if aggregate.exists or aggregate.singular:
             self.keep(aggregate)
         return aggregate
 

@@ -1,11 +1,14 @@
 """Every aggregate: its events, its decisions, its state; one file or folder each."""
 
 from domain.aggregate import Aggregate
+from domain.aggregates.closures import Closures
 from domain.aggregates.default_type import DefaultType
+from domain.aggregates.message import Message
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
+from domain.aggregates.service import Service
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
@@ -21,6 +24,9 @@ AGGREGATES: dict[str, type[Aggregate]] = {
         VolumeType,
         QosSpecs,
         DefaultType,
+        Service,
+        Closures,
+        Message,
     )
 }
 """By kind, the first word of their events' names."""

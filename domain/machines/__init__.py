@@ -1,11 +1,14 @@
 """Every lifecycle of the system, one declared table each."""
 
 from domain.lifecycle import Lifecycle
+from domain.machines.closures import CLOSURES
 from domain.machines.default_type import DEFAULT_TYPE
+from domain.machines.message import MESSAGE
 from domain.machines.qos_specs import QOS_SPECS
 from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
 from domain.machines.remnant import REMNANT
+from domain.machines.service import SERVICE
 from domain.machines.transfer import TRANSFER
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
@@ -23,5 +26,8 @@ LIFECYCLES: dict[str, Lifecycle] = {
         VOLUME_TYPE,
         QOS_SPECS,
         DEFAULT_TYPE,
+        SERVICE,
+        CLOSURES,
+        MESSAGE,
     )
 }

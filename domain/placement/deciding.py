@@ -1,6 +1,6 @@
 """The decision itself: every pool is filtered, those left are weighed, the best one wins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -14,6 +14,9 @@ from domain.placement.weighers import WEIGHERS, scaled
 DEFAULT_RULES = Rules()
 NONE_PROMISED: Promised = {}
 
+CLOSED = "ServiceFilter"
+"""Who refuses the pools of backends that administrators closed, whatever is enabled."""
+
 
 def place(
     pools: Sequence[Pool],
@@ -21,12 +24,16 @@ def place(
     *,
     rules: Rules = DEFAULT_RULES,
     promised: Promised = NONE_PROMISED,
+    closed: Mapping[str, str] = {},
 ) -> Decision:
     """The pool of the greatest weight that every filter passes; ties keep the order of pools.
 
-    `promised` is what the log says is promised on pools already.
+    `promised` is what the log says is promised on pools already, `closed` why nothing new can go
+    to a backend (host@backend).
     """
     filters = _prepared(request, rules, promised)
+    if closed:
+        filters.insert(0, (CLOSED, lambda pool: closed.get(pool.backend)))
     groups: dict[str, list[int]] = {"": []}
     reasons: dict[int, str] = {}
     for index, pool in enumerate(pools):

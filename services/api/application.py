@@ -12,15 +12,13 @@ from services.settings import Settings
 
 
 class ServiceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One service as an operator sees it; `binary` in Cinder's words (`cinder-volume`)."""
+    """One service as it reports itself; `binary` in Cinder's words (`cinder-volume`)."""
 
     binary: str
     host: str
     zone: str
-    enabled: bool
     up: bool
     updated_at: datetime | None
-    disabled_reason: str | None = None
 
 
 class PoolStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,7 @@ CONFIGURED: Mapping[str, tuple[str, ...]] = {
         "updated_at",
         "consumes_quota",
     ),
+    "message": ("resource_uuid", "resource_type", "event_id", "request_id", "message_level"),
     "pool": ("name", "volume_type"),
     "volume_type": ("is_public", "extra_specs"),
 }

@@ -6,6 +6,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
+from domain.aggregates.service import VOLUME_SERVICE
+from projections import services
 from services.api import microversions, rules
 from services.api.application import PoolStatus
 from services.api.call import Call
@@ -27,14 +29,20 @@ class PoolList(msgspec.Struct):
 
 
 async def list_all(call: Call) -> Response:
-    """Every pool, or those of which all filters hold (3.28)."""
+    """Every pool that placement may choose, or those of which all filters hold (3.28)."""
     call.check(rules.POOLS)
     detail = call.flag("detail")
     wanted = await _wanted(call)
+    closed = {
+        row.host
+        for row in await call.application.views.read(services.every)
+        if row.binary == VOLUME_SERVICE and (row.disabled or row.frozen)
+    }
     found = [
         _shown(pool, detail=detail)
         for pool in await call.application.pools()
-        if all(_has(pool, name, value) for name, value in wanted.items())
+        if pool.name.partition("#")[0] not in closed
+        and all(_has(pool, name, value) for name, value in wanted.items())
     ]
     return call.json(200, PoolList(found))
 

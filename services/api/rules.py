@@ -90,6 +90,12 @@ CLASSES_GET = "volume_extension:quota_classes:get"
 CLASSES_UPDATE = "volume_extension:quota_classes:update"
 USED_LIMITS = "limits_extension:used_limits"
 SERVICES = "volume_extension:services:index"
+SERVICES_UPDATE = "volume_extension:services:update"
+FREEZE = "volume:freeze_host"
+THAW = "volume:thaw_host"
+MESSAGE_GET = "message:get"
+MESSAGE_GET_ALL = "message:get_all"
+MESSAGE_DELETE = "message:delete"
 POOLS = "scheduler_extension:scheduler_stats:get_pools"
 
 RULES: Mapping[str, str] = {
@@ -153,6 +159,12 @@ RULES: Mapping[str, str] = {
     CLASSES_UPDATE: ADMIN,
     USED_LIMITS: READER,
     SERVICES: ADMIN,
+    SERVICES_UPDATE: ADMIN,
+    FREEZE: ADMIN,
+    THAW: ADMIN,
+    MESSAGE_GET: READER,
+    MESSAGE_GET_ALL: READER,
+    MESSAGE_DELETE: MEMBER,
     POOLS: ADMIN,
 }
 """Each rule, and the persona that passes it by default."""

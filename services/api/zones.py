@@ -3,9 +3,10 @@
 import msgspec
 from starlette.responses import Response
 
+from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from services.api.call import Call
 from services.api.routing import Route
-from services.api.services import VOLUME_SERVICE
+from services.api.services import said_of
 
 
 class ZoneState(msgspec.Struct):
@@ -29,15 +30,15 @@ class ZoneList(msgspec.Struct):
 
 async def list_all(call: Call) -> Response:
     """Every zone, by name."""
-    enabled = {
-        status.zone: status.enabled
-        for status in sorted(await call.application.services(), key=lambda each: each.enabled)
-        if status.binary == VOLUME_SERVICE
-    }
-    names = sorted({*enabled, *call.application.zones()})
-    return call.json(
-        200, ZoneList([Zone(name, ZoneState(enabled.get(name, False))) for name in names])
-    )
+    said = await said_of(call)
+    enabled: dict[str, bool] = dict.fromkeys(call.application.zones(), False)
+    for status in await call.application.services():
+        if status.binary == VOLUME_SERVICE:
+            row = said.get(ServiceName(status.binary, status.host))
+            usable = row is None or not row.disabled
+            enabled[status.zone] = enabled.get(status.zone, False) or usable
+    zones = [Zone(name, ZoneState(usable)) for name, usable in sorted(enabled.items())]
+    return call.json(200, ZoneList(zones))
 
 
 ROUTES = (

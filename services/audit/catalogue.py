@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
+from domain.aggregates.closures import Closure, Closures
 from domain.aggregates.default_type import DefaultType
 from domain.aggregates.qos_specs import QosSpecs
+from domain.aggregates.service import VOLUME_SERVICE, Service
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Event, Recorded
@@ -70,6 +72,27 @@ def ties(replay: Replay) -> Iterator[Finding]:
         if volume.state != "deleted" and gone:
             detail = f"is of volume type {volume.volume_type_id}, which does not exist"
             yield Finding(kind="catalogue.tie", id=str(volume.id), detail=detail)
+
+
+def closures(replay: Replay) -> Iterator[Finding]:
+    """What volume services say of themselves is what the list of closed backends says of them."""
+    said, listed = {}, {}
+    for each in replay.aggregates.values():
+        if each.id in replay.damaged:
+            continue
+        if isinstance(each, Service) and each.binary == VOLUME_SERVICE and each.closure:
+            said[each.host] = each.closure
+        elif isinstance(each, Closures):
+            listed = each.closed
+    for host in sorted(said.keys() | listed.keys()):
+        own, other = said.get(host), listed.get(host)
+        if own != other:
+            detail = f"is {_closed(own)}, by the list of closed backends {_closed(other)}"
+            yield Finding(kind="closures.differ", id=host, detail=detail)
+
+
+def _closed(closure: Closure | None) -> str:
+    return closure.why if closure else "open"
 
 
 def _types(replay: Replay) -> Iterator[VolumeType]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
-from domain.aggregates import volume
+from domain.aggregates import closures, volume
 from domain.errors import OverCommitted
 from domain.event import Event, Recorded
 from domain.placement import Promise
@@ -20,6 +20,7 @@ class PromiseAudit:
         self._stored = promised
         self._log = PoolLedger()
         self._tried: dict[UUID, set[str]] = defaultdict(set)
+        self._closed: Mapping[str, closures.Closure] = {}
         self._findings: list[Finding] = []
 
     def take(self, recorded: Recorded[Event]) -> None:
@@ -27,6 +28,7 @@ class PromiseAudit:
         if recorded.position > self.position:
             return
         self._check_attempt(recorded)
+        self._check_closed(recorded)
         changed = changes([recorded.event])
         try:
             self._log.check(changed)
@@ -58,6 +60,18 @@ class PromiseAudit:
         elif isinstance(event, volume.Placed) and event.backend in tried.get(id, ()):
             detail = f"was placed on {event.host}, whose backend had failed to make it"
             self._findings.append(Finding(kind="placement.repeated", id=str(id), detail=detail))
+
+    def _check_closed(self, recorded: Recorded[Event]) -> None:
+        event = recorded.event
+        match event:
+            case closures.Changed():
+                self._closed = event.closed
+            case closures.Lifted():
+                self._closed = {}
+            case volume.Placed() if closure := self._closed.get(event.backend or ""):
+                detail = f"was placed on {event.host}, whose backend was {closure.why}"
+                id = str(recorded.aggregate_id)
+                self._findings.append(Finding(kind="placement.closed", id=id, detail=detail))
 
 
 def _words(promise: Promise) -> str:

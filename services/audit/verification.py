@@ -72,6 +72,7 @@ class _Verification:
         end = self._replay.position
         self._findings += [*quota.reservations(self._replay, at), *ledger.findings()]
         self._findings += [*catalogue.ties(self._replay), *names.findings(), *pools.findings()]
+        self._findings += catalogue.closures(self._replay)
         self._compared["ledger rows"] = ledger.compared()
         self._compared["names"] = names.compared()
         self._compared["pools"] = pools.compared()

@@ -6,9 +6,11 @@ from typing import Any
 from services.commands import (
     default_type,
     extension,
+    message,
     qos_specs,
     quota_limits,
     remnant,
+    service,
     settling,
     transfer,
     volume,
@@ -30,4 +32,6 @@ HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **qos_specs.HANDLERS,
     **default_type.HANDLERS,
     **quota_limits.HANDLERS,
+    **service.HANDLERS,
+    **message.HANDLERS,
 }

@@ -19,6 +19,7 @@ from domain.placement import Pool, Rules, place
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
 from services.commands import settling
 from services.commands.placing import allowed_zones, checked_hints, request_of
+from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
 
@@ -206,7 +207,10 @@ async def change_volume_metadata(cmd: ChangeVolumeMetadata, work: UnitOfWork) ->
 
 
 async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
-    """Wants it gone; at once where no backend ever held it. Raises NotFound, NotAllowed."""
+    """Wants it gone; at once where no backend ever held it.
+
+    Raises NotFound, NotAllowed, InvalidRequest while its backend is frozen.
+    """
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     given_up: list[Aggregate] = []
     if cmd.force:
@@ -214,28 +218,34 @@ async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
     volume.request_deletion(cmd.at, force=cmd.force)
     if volume.host is None and volume.pending:
         await _commit_deleted(volume, work, cmd.at)
-    else:
-        await work.commit(volume, *given_up)
+    elif volume.host is not None and volume.pending:
+        closures = await closures_of(work)
+        closures.check_not_frozen(volume.host)
+        await work.commit(volume, *given_up, unchanged=[closures])
 
 
 async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
     """Raises NotAllowed if it is placed already or not wanted any more, OverCommitted if others
-    were promised the room first: then it is decided again."""
+    were promised the room first, Conflict if a backend was closed or opened: then it is decided
+    again."""
     volume = await work.load(Volume, cmd.id)
     request = await request_of(volume, work)
+    closures = await closures_of(work)
+    closed = closures.reasons
     promised = await work.promised.now()
     held = work.promised.with_held()
-    decision = place(cmd.pools, request, rules=cmd.rules, promised=held)
+    decision = place(cmd.pools, request, rules=cmd.rules, promised=held, closed=closed)
     if decision.chosen is None and held is not promised:  # what others hold they may not get
-        decision = place(cmd.pools, request, rules=cmd.rules, promised=promised)
+        decision = place(cmd.pools, request, rules=cmd.rules, promised=promised, closed=closed)
     if decision.chosen is None and work.guessed:  # a refusal is believed only on fresh state
         raise Conflict(kind=volume.kind, id=str(volume.id))
     volume.place(decision, cmd.at, most=cmd.max_attempts)
     if decision.chosen is None:
-        await work.commit(volume, *await settling.keep(volume, work, cmd.at))
+        settled = await settling.keep(volume, work, cmd.at)
+        await work.commit(volume, *settled, unchanged=[closures])
         return
     with work.promised.holding(decision.chosen.pool, volume.size_gib):
-        await work.commit(volume)
+        await work.commit(volume, unchanged=[closures])
 
 
 async def start_provisioning(cmd: StartProvisioning, work: UnitOfWork) -> int | None:

@@ -21,6 +21,9 @@ AT_REST = {
     "volume_type": {"available", "deleted"},
     "qos_specs": {"available", "deleted"},
     "default_type": {"chosen", "none"},
+    "service": {"enabled", "disabled"},
+    "closures": {"some", "none"},
+    "message": {"dismissed"},
 }
 """Where nobody owes anything: each lifecycle must be able to get here from wherever it is."""
 

@@ -235,7 +235,7 @@ async def test_services_are_up_or_down_by_age_and_by_what_they_say(stage: Stage)
         "ill@gold": False,
     }
     [new] = [s for s in await stage.application.services() if s.host == "new@gold"]
-    assert (new.binary, new.zone, new.enabled) == ("cinder-volume", "attic", True)
+    assert (new.binary, new.zone) == ("cinder-volume", "attic")
     assert new.updated_at == stage.clock()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import Snapshot
+from domain.aggregates.closures import CLOSURES_ID, Closure, Closures
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.volume import Volume
 from domain.errors import Conflict, InvalidRequest, LapilliError, OverQuota, Unavailable
@@ -278,6 +279,28 @@ async def test_what_has_no_events_does_not_exist_and_is_not_remembered():
     aggregates = Aggregates(ObservedStore())
     assert not (await aggregates.read(Volume, ID)).exists
     assert aggregates.known(ID) is None
+
+
+async def test_of_what_there_is_one_it_is_remembered_that_it_has_no_events_yet():
+    store = ObservedStore()
+    commands = Commands(store)
+    assert not (await commands.aggregates.read(Closures, CLOSURES_ID)).exists
+    store.reads.clear()
+    seen = []
+
+    async def look(_: str, work: UnitOfWork) -> None:
+        closures = await work.load(Closures, CLOSURES_ID)
+        seen.append(sorted(closures.closed))
+        volume = a_request(len(seen))
+        await work.commit(volume, unchanged=[closures])
+
+    await commands.run(look, "")
+    assert store.reads == []
+    closed = Closures(id=CLOSURES_ID)
+    closed.mark("h@a", Closure(disabled=True), a_moment())
+    await MemoryEventStore.append(store, closed.pending)
+    await commands.run(look, "")
+    assert seen == [[], [], ["h@a"]]
 
 
 # what is heard of elsewhere

@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from domain.aggregates import (
+    closures,
     default_type,
+    message,
     qos_specs,
     quota_limits,
     quota_reservation,
     remnant,
+    service,
     transfer,
     volume,
     volume_type,
@@ -304,6 +307,17 @@ EXAMPLES: dict[str, Event] = {
     "qos_specs.deleted.v1": qos_specs.Deleted(name="brisk"),
     "default_type.chosen.v1": default_type.Chosen(project_id=PROJECT_ID, volume_type_id=TYPE_ID),
     "default_type.unset.v1": default_type.Unset(project_id=PROJECT_ID, volume_type_id=TYPE_ID),
+    "service.disabled.v1": service.Disabled(
+        binary="cinder-volume", host="storage1@gold", reason="new disks"
+    ),
+    "service.enabled.v1": service.Enabled(binary="cinder-volume", host="storage1@gold"),
+    "service.frozen.v1": service.Frozen(binary="cinder-volume", host="storage1@gold"),
+    "service.thawed.v1": service.Thawed(binary="cinder-volume", host="storage1@gold"),
+    "closures.changed.v1": closures.Changed(
+        closed={"storage1@gold": closures.Closure(disabled=True, reason="new disks", frozen=True)}
+    ),
+    "closures.lifted.v1": closures.Lifted(),
+    "message.dismissed.v1": message.Dismissed(failure=f"{AGGREGATE_ID}:4"),
 }
 
 

@@ -73,6 +73,10 @@ class StagedApplication:
     def clock(self) -> datetime:
         return NOON + timedelta(seconds=next(self._seconds))
 
+    def wait(self, seconds: int) -> None:
+        """So much time passes."""
+        self._seconds = itertools.count(next(self._seconds) + seconds)
+
     def new_id(self) -> UUID:
         return UUID(int=(4 << 76) + next(self._ids))
 
@@ -95,7 +99,7 @@ class StagedApplication:
 
     async def services(self) -> list[ServiceStatus]:
         return [
-            ServiceStatus(binary=binary, host=host, zone=zone, enabled=True, up=up, updated_at=NOON)
+            ServiceStatus(binary=binary, host=host, zone=zone, up=up, updated_at=NOON)
             for binary, host, zone, up in (
                 ("cinder-scheduler", "host1", "nova", True),
                 ("cinder-volume", "host1@files", "nova", True),
@@ -114,7 +118,7 @@ class StagedApplication:
         return Health(not self.late, {"views": Part(not self.late, "0 events behind")})
 
     def moment(self) -> Moment:
-        return Moment(at=self.clock(), request_id="req-worker", actor=Actor("worker", "system"))
+        return Moment(at=self.clock(), request_id="req-worker", actor=Actor("worker", PROJECT))
 
 
 class Stage:
@@ -156,10 +160,20 @@ class Stage:
         """A volume that a backend holds."""
         created = await self.volume(**fields)
         id, run = UUID(created["id"]), self.application.execute
-        await run(PlaceVolume(id=id, pools=[_pool()], at=self.application.moment()))
+        await run(PlaceVolume(id=id, pools=[a_pool()], at=self.application.moment()))
         attempt = await run(StartProvisioning(id=id, worker="w", at=self.application.moment()))
         await run(FinishProvisioning(id=id, attempt=attempt, at=self.application.moment()))
         return created
+
+    async def told(self, **fields: Any) -> dict[str, Any]:
+        """The message about a volume that no backend could take."""
+        created = await self.volume(**fields)
+        id = UUID(created["id"])
+        at = msgspec.structs.replace(self.application.moment(), request_id=f"req-{id}")
+        await self.application.execute(PlaceVolume(id=id, pools=[], at=at))
+        found = (await self.ask("GET", f"/messages?resource_uuid={id}")).json()["messages"]
+        (message,) = found
+        return dict(message)
 
     async def finish_deletion(self, id: str) -> None:
         """The backend's part in deleting a volume."""
@@ -215,7 +229,8 @@ def _seen_by(application: StagedApplication, settings: Settings) -> StagedApplic
     return twin
 
 
-def _pool() -> Pool:
+def a_pool() -> Pool:
+    """Where there is room for everything."""
     return Pool(
         name=HOST,
         zone="nova",

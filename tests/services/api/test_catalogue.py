@@ -202,7 +202,12 @@ async def test_extensions_can_be_probed(member):
 
 async def test_the_filters_that_everybody_may_use_are_told(member):
     listed = (await member.ask("GET", "/resource_filters")).json()["resource_filters"]
-    assert {each["resource"] for each in listed} == {"volume", "pool", "volume_type"}
+    assert {each["resource"] for each in listed} == {
+        "volume",
+        "message",
+        "pool",
+        "volume_type",
+    }
     (one,) = (await member.ask("GET", "/resource_filters?resource=volume")).json()[
         "resource_filters"
     ]

@@ -153,6 +153,16 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.CLASSES_GET, "GET", "/os-quota-class-sets/default", None, 403),
     (rules.CLASSES_UPDATE, "PUT", "/os-quota-class-sets/default", {"quota_class_set": {}}, 403),
     (rules.SERVICES, "GET", "/os-services", None, 403),
+    (rules.SERVICES_UPDATE, "PUT", "/os-services/enable", None, 403),
+    (rules.SERVICES_UPDATE, "PUT", "/os-services/disable", None, 403),
+    (rules.SERVICES_UPDATE, "PUT", "/os-services/disable-log-reason", None, 403),
+    (rules.SERVICES_UPDATE, "PUT", "/os-services/freeze", None, 403),
+    (rules.SERVICES_UPDATE, "PUT", "/os-services/thaw", None, 403),
+    (rules.FREEZE, "PUT", "/os-services/freeze", None, 403),
+    (rules.THAW, "PUT", "/os-services/thaw", None, 403),
+    (rules.MESSAGE_GET_ALL, "GET", "/messages", None, 403),
+    (rules.MESSAGE_GET, "GET", "/messages/{message}", None, 403),
+    (rules.MESSAGE_DELETE, "DELETE", "/messages/{message}", None, 403),
     (rules.POOLS, "GET", "/scheduler-stats/get_pools", None, 403),
 ]  # fmt: skip
 
@@ -162,14 +172,15 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
 )
 async def test_each_rule_guards_its_request(stage, tmp_path, rule, method, path, body, code):
     volume = await stage.volume(metadata={"k": "v"})
+    message = (await stage.told())["id"] if "{message}" in path else ""
     file = tmp_path / "policy.yaml"
     file.write_text(f'"{rule}": "!"\n')
     before = await stage.recorded()
     async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
         body = json.loads(json.dumps(body).replace("{id}", volume["id"]))
-        answer = await denied.ask(method, path.format(id=volume["id"]), body)
-    message = refused(answer, code)
-    assert code == 404 or rule in message
+        answer = await denied.ask(method, path.format(id=volume["id"], message=message), body)
+    said = refused(answer, code)
+    assert code == 404 or rule in said
     assert await stage.recorded() == before
 
 

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from adapters.event_store import tables
 from adapters.event_store.recorder import EventMapper
-from domain.aggregates import default_type, volume
+from domain.aggregates import default_type, service, volume
+from domain.aggregates.closures import CLOSURES_ID, Changed, Closure
 from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.event import Event, Moment, Recorded
@@ -182,8 +183,12 @@ OF_NO_TYPE = volume.Requested(
     hints={},
 )
 NOT_AGREED = default_type.Chosen(project_id=PROJECT, volume_type_id=str(an_id(52)))
+SILENTLY = service.Disabled(binary="cinder-volume", host="h@silent", reason=None)
+CLOSED = Changed(closed={"h@listed": Closure(frozen=True)})
 
 DAMAGES = [
+    (appended(an_id(70), 1, SILENTLY), "closures.differ", "h@silent"),
+    (appended(CLOSURES_ID, 1, CLOSED), "closures.differ", "h@listed"),
     (a_name, "names.held", "volume_type/__DEFAULT__"),
     (a_lost_name, "names.held", "volume_type/__DEFAULT__"),
     (appended(an_id(60), 1, OF_NO_TYPE), "catalogue.tie", str(an_id(60))),

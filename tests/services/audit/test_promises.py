@@ -4,6 +4,8 @@ import msgspec
 from sqlalchemy import update
 
 from adapters.event_store.tables import pools_table
+from domain.aggregate import Aggregate
+from domain.aggregates.closures import CLOSURES_ID, Closure, Closures
 from domain.aggregates.volume import Volume
 from domain.placement import Decision, Verdict
 from domain.promises import PoolLedger, changes
@@ -45,7 +47,7 @@ def placed(number: int, *hosts: str, ceiling: float | None = None) -> list[Volum
     return [volume]
 
 
-def found(*volumes: Volume) -> list[str]:
+def found(*volumes: Aggregate) -> list[str]:
     """What is wrong with a log of these, whose ledger is as it should be."""
     events = [recorded for volume in volumes for recorded in volume.pending]
     numbered = [msgspec.structs.replace(r, position=n) for n, r in enumerate(events, 1)]
@@ -68,3 +70,20 @@ def test_a_log_that_over_commits_a_pool_is_found_out():
 def test_a_volume_placed_where_it_failed_before_is_found_out():
     assert found(*placed(1, "h@a#p", "h@b#p")) == []
     assert found(*placed(1, "h@a#p", "h@b#p", "h@a#q")) == ["placement.repeated"]
+
+
+def closures(*backends: str, lifted: bool = False) -> Closures:
+    """These backends are disabled; and then enabled again, if it was lifted."""
+    closures = Closures(id=CLOSURES_ID)
+    for backend in backends:
+        closures.mark(backend, Closure(disabled=True, reason="new disks"), a_moment())
+    for backend in backends if lifted else ():
+        closures.mark(backend, None, a_moment())
+    return closures
+
+
+def test_a_volume_placed_on_a_closed_backend_is_found_out():
+    assert found(*placed(1, "h@a#p"), closures("h@a")) == []
+    assert found(closures("h@b"), *placed(1, "h@a#p")) == []
+    assert found(closures("h@a", "h@b", lifted=True), *placed(1, "h@a#p")) == []
+    assert found(closures("h@a", "h@b"), *placed(1, "h@a#p")) == ["placement.closed"]
