@@ -6,6 +6,7 @@ from enum import Enum
 import msgspec
 
 from domain.aggregates import volume
+from domain.aggregates.volume import extension
 from domain.event import Event
 
 LEVEL = "ERROR"
@@ -99,8 +100,11 @@ class Failure(msgspec.Struct, frozen=True):
 TELLS: Mapping[type[Event], Failure] = {
     volume.PlacementFailed: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),
     volume.ProvisioningFailed: Failure(Action.CREATE_VOLUME, Detail.DRIVER_DID_NOT_CREATE),
+    extension.ExtensionRefused: Failure(Action.EXTEND_VOLUME, Detail.NO_BACKEND),
+    extension.ExtensionFailed: Failure(Action.EXTEND_VOLUME, Detail.DRIVER_DID_NOT_EXTEND),
 }
-"""The events that whoever asked is told of: what failed, and how."""
+"""The events that whoever asked is told of: what failed, and how. When this table changes, the
+version of the projection goes up (projections/messages.py)."""
 
 _ACTIONS = {action.number: action.text for action in Action}
 _DETAILS = {detail.number: detail.text for detail in Detail}

@@ -12,8 +12,12 @@ from adapters.event_store.memory import MemoryEventStore
 from domain import codec
 from domain.aggregates import remnant, volume
 from domain.aggregates.remnant import Remnant, remnant_id
+from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.aggregates.volume import Volume
 from domain.promises import PoolLedger, changes
+from projections import MESSAGES
+from projections.projection import fold
+from services.commands.service import DisableService, FreezeBackend
 from services.commands.volume import DeleteVolume
 from services.processes.deletion import Deletion
 from services.processes.placement import Placement
@@ -182,6 +186,13 @@ async def test_when_all_attempts_fail_it_is_in_error_with_the_reason_of_each():
     assert [(t.pool, t.reason) for t in failed.tried] == [
         (f"h@{name}#p", "the shelf is full") for name in SIZES
     ]
+    log = await ring.store.log(0, 1_000)
+    said = [r.event.reason for r in log if isinstance(r.event, volume.Rescheduled)]
+    assert [*said, failed.reason] == ["the shelf is full"] * 3
+    [message] = fold(MESSAGES, log).values()
+    assert message["event_id"] == "VOLUME_VOLUME_008_012"
+    assert (message["resource_uuid"], message["project_id"]) == (str(an_id(1)), PROJECT)
+    assert message["request_id"] == a_moment().request_id
     assert ring.held == ["small"]  # until its user deletes it
     await ring.world.run(DeleteVolume(id=an_id(1), project_id=PROJECT, at=a_moment()))
     await ring.go_on()
@@ -199,6 +210,8 @@ async def test_when_no_other_backend_can_take_it_it_is_in_error_and_says_who_fai
     assert isinstance(failed, volume.PlacementFailed)
     assert "h@big#p was tried: the shelf is full" in failed.reason
     assert "h@middle#p 25 GiB asked, 20.0 GiB left" in failed.reason
+    [message] = fold(MESSAGES, await ring.store.log(0, 1_000)).values()
+    assert message["event_id"] == "VOLUME_VOLUME_001_003"
     assert ring.held == []
     await ring.assert_sound()
 
@@ -303,3 +316,41 @@ async def test_wherever_a_process_dies_the_volume_comes_to_rest_and_nothing_is_l
         assert ring.held == [list(SIZES)[min(len(failing), 2)]]
         await ring.assert_sound()
     assert points > 10 * (len(failing) + 1)
+
+
+async def test_a_backend_that_is_closed_takes_no_second_attempt_and_says_why():
+    ring = await three()
+    ring.fails("big")
+    disabling = DisableService(
+        name=ServiceName(VOLUME_SERVICE, "h@middle"), reason="new disks", at=a_moment()
+    )
+    await ring.world.another_process().run(disabling)
+    await ring.create()
+    await ring.go_on()
+    assert (await ring.volume()).host == "h@small#p"
+    decisions = [
+        r.event.decision
+        for r in await ring.store.events(an_id(1))
+        if isinstance(r.event, volume.Placed)
+    ]
+    assert len(decisions) == 2
+    for decision in decisions:
+        [middle] = [each for each in decision.candidates if each.pool == "h@middle#p"]
+        assert (middle.refused_by, middle.reason) == ("ServiceFilter", "disabled: new disks")
+    await ring.assert_sound()
+
+
+async def test_work_that_a_backend_has_is_finished_when_it_is_closed_meanwhile():
+    ring = await three()
+    await ring.create()
+    await ring.managers(Life())[0].react((await ring.store.events(an_id(1)))[0])
+    assert (await ring.volume()).host == "h@big#p"
+    for command in (
+        DisableService(name=ServiceName(VOLUME_SERVICE, "h@big"), at=a_moment()),
+        FreezeBackend(host="h@big", at=a_moment()),
+    ):
+        await ring.world.another_process().run(command)
+    await ring.go_on()
+    made = await ring.volume()
+    assert (made.state, made.host) == ("available", "h@big#p")
+    await ring.assert_sound()

@@ -1,0 +1,210 @@
+"""What was said of services, and what users are told: given events, then rows and answers."""
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from domain.aggregates import volume
+from domain.aggregates.message import Message, message_id
+from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
+from domain.aggregates.volume import extension
+from domain.errors import InvalidRequest, NotFound
+from domain.event import event_types
+from domain.messages import TELLS
+from projections import MESSAGES, SERVICES, messages, services
+from projections.generations import create_tables
+from projections.messages import MessageQuery
+from projections.projection import coalesce, fold
+from projections.writing import write
+from tests.projections.histories import (
+    CHOSEN,
+    NONE_FITS,
+    START,
+    a_volume,
+    an_available_volume,
+    at,
+    numbered,
+)
+
+ONE = ServiceName(VOLUME_SERVICE, "h@a")
+
+
+def said(*actions):
+    """What is known of a service after these."""
+    service = Service(id=ONE.id)
+    for action in actions:
+        words = (ONE, "new disks", at()) if action == "disable" else (ONE, at())
+        getattr(service, action)(*words)
+    rows = fold(SERVICES, numbered(service.pending))
+    return rows.get(ONE.id)
+
+
+ROWS = [
+    ([], None),
+    (["disable"], (True, "new disks", False)),
+    (["disable", "enable"], (False, None, False)),
+    (["disable", "freeze"], (True, "new disks", True)),
+    (["freeze"], (False, None, True)),
+    (["freeze", "disable"], (True, "new disks", True)),
+    (["freeze", "disable", "enable", "thaw"], (False, None, False)),
+]
+
+
+@pytest.mark.parametrize(("actions", "expected"), ROWS)
+def test_a_service_is_as_it_was_last_spoken_of(actions, expected):
+    row = said(*actions)
+    if expected is None:
+        assert row is None
+        return
+    assert (row["disabled"], row["reason"], row["frozen"]) == expected
+    assert (row["binary"], row["host"]) == (ONE.binary, ONE.host)
+
+
+def unplaceable(number, second=0):
+    made = a_volume(number=number, second=second)
+    made.place(NONE_FITS, at(second + 1))
+    return made
+
+
+def unmakeable():
+    made = a_volume(number=9)
+    made.place(CHOSEN, at(1))
+    made.provisioning_failed(made.start_provisioning("w", at(2)), "broken", at(3))
+    return made
+
+
+def extending():
+    made = an_available_volume(number=8)
+    extension.request(made, 5, reservation_id="r", at=at(4))
+    return made
+
+
+def refused():
+    made = extending()
+    extension.refuse(made, "full", at(5))
+    return made
+
+
+def not_extended():
+    made = extending()
+    extension.place(made, ceiling_gib=None, at=at(5))
+    extension.fail(made, extension.start(made, "w", at(6)), "broken", at(7))
+    return made
+
+
+TOLD = [
+    (lambda: unplaceable(1), volume.PlacementFailed, "VOLUME_VOLUME_001_003"),
+    (unmakeable, volume.ProvisioningFailed, "VOLUME_VOLUME_008_012"),
+    (refused, extension.ExtensionRefused, "VOLUME_VOLUME_007_003"),
+    (not_extended, extension.ExtensionFailed, "VOLUME_VOLUME_007_010"),
+]
+
+
+@pytest.mark.parametrize(("life", "kind", "event_id"), TOLD)
+def test_a_failure_is_told_once_to_the_project_that_asked(life, kind, event_id):
+    lived = life()
+    failure = lived.pending[-1]
+    assert isinstance(failure.event, kind)
+    [(id, row)] = fold(MESSAGES, numbered(lived.pending)).items()
+    assert id == row["id"] == message_id(failure.id)
+    assert (row["event_id"], row["message_level"]) == (event_id, "ERROR")
+    assert (row["resource_type"], row["resource_uuid"]) == ("VOLUME", str(lived.id))
+    assert (row["project_id"], row["request_id"]) == ("project", "req-1")
+    assert (row["created_at"], row["failure"]) == (failure.moment.at, failure.id)
+
+
+def test_whatever_fails_for_good_is_told_or_has_no_message_in_cinder():
+    silent = {"volume.deletion_failed"}  # Cinder tells users nothing of it
+    failures = {
+        name
+        for name, cls in event_types().items()
+        if cls.verb.endswith(("_failed", "_refused")) and cls.kind == "volume"
+    }
+    assert failures - silent == {cls.type_name for cls in TELLS if cls.kind == "volume"}
+
+
+def test_every_line_of_the_table_is_tried():
+    assert {kind for _, kind, _ in TOLD} == set(TELLS)
+
+
+def test_a_dismissed_message_is_dropped():
+    lived = unplaceable(1)
+    failure = lived.pending[-1]
+    message = Message(id=message_id(failure.id))
+    message.dismiss(failure.id, at(9))
+    assert fold(MESSAGES, numbered([*lived.pending, *message.pending])) == {}
+    with pytest.raises(NotFound):
+        message.dismiss(failure.id, at(10))
+
+
+@pytest.fixture
+def ask(engine):
+    """Three messages, a minute apart, and one service."""
+    create_tables(engine)
+    lives = [unplaceable(number, second=number * 60) for number in range(3)]
+    frozen = Service(id=ONE.id)
+    frozen.freeze(ONE, at())
+    frozen.disable(ONE, "new disks", at())
+    log = numbered([r for life in (*lives, frozen) for r in life.pending])
+    tables = {each.name: each.table(1) for each in (MESSAGES, SERVICES)}
+    with engine.begin() as connection:
+        for projection in (MESSAGES, SERVICES):
+            write(connection, tables[projection.name], coalesce(projection, log))
+    with engine.connect() as connection:
+        yield lambda query, *args: query(connection, tables, *args)
+
+
+def wanted(**more):
+    return MessageQuery(**{"project_id": "project", "since": START, **more})
+
+
+def numbers(rows):
+    """Which of the three, by when they were told."""
+    return [(row.created_at - START).seconds // 60 for row in rows]
+
+
+PAGES = [
+    ({}, [2, 1, 0]),
+    ({"limit": 1}, [2]),
+    ({"offset": 1}, [1, 0]),
+    ({"sort": [("created_at", "asc")], "limit": 2}, [0, 1]),
+    ({"sort": [("guaranteed_until", "asc")]}, [0, 1, 2]),
+    ({"project_id": "another"}, []),
+    ({"since": START + timedelta(seconds=61)}, [2]),
+    ({"equals": {"resource_uuid": [str(a_volume(number=1).id)]}}, [1]),
+    ({"equals": {"event_id": ["VOLUME_VOLUME_001_003"], "request_id": ["x", "req-1"]}}, [2, 1, 0]),
+    ({"equals": {"message_level": ["INFO"]}}, []),
+    ({"equals": {"id": ()}}, []),
+    ({"contains": {"event_id": "volume_001"}}, [2, 1, 0]),
+    ({"contains": {"event_id": "volume%001"}}, []),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), PAGES)
+def test_a_page_has_the_messages_asked_for(ask, query, expected):
+    assert numbers(ask(messages.page, wanted(**query))) == expected
+
+
+def test_a_page_begins_after_its_marker_which_must_not_be_too_old(ask):
+    newest, middle, _ = ask(messages.page, wanted())
+    assert numbers(ask(messages.page, wanted(marker=newest.id))) == [1, 0]
+    for query in ({"marker": UUID(int=0)}, {"marker": middle.id, "since": newest.created_at}):
+        with pytest.raises(NotFound):
+            ask(messages.page, wanted(**query))
+    with pytest.raises(InvalidRequest):
+        ask(messages.page, wanted(sort=[("failure", "asc")]))
+
+
+def test_one_message_is_found_unless_it_is_too_old(ask):
+    newest = ask(messages.page, wanted())[0]
+    assert ask(messages.find, newest.id, START) == newest
+    assert ask(messages.find, newest.id, newest.created_at) is None
+    assert ask(messages.find, UUID(int=0), START) is None
+
+
+def test_services_that_were_spoken_of_are_found(ask):
+    [row] = ask(services.every)
+    assert (row.id, row.host, row.disabled, row.reason, row.frozen) == (
+        ONE.id, "h@a", True, "new disks", True,
+    )  # fmt: skip
