@@ -15,6 +15,7 @@ from domain.placement import Pool, Room, room_to_grow
 from domain.quota import GIGABYTES, of_type
 from services.commands import settling
 from services.commands.placing import request_of
+from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
 
@@ -80,20 +81,23 @@ async def extend_volume(cmd: ExtendVolume, work: UnitOfWork) -> None:
 
 async def place_extension(cmd: PlaceExtension, work: UnitOfWork) -> None:
     """Raises NotAllowed if that is decided already, OverCommitted if others were promised the
-    room first: then it is decided again."""
+    room first, Conflict if a backend was closed or opened: then it is decided again."""
     volume = await work.load(Volume, cmd.id)
     wanted = extension.under_way(volume)
     added_gib = wanted.new_size_gib - volume.size_gib
-    room = await _room(volume, added_gib, cmd.pools, work)
+    closures = await closures_of(work)
+    why_closed = closures.reasons.get(volume.held_by().partition("#")[0])
+    room = Room(why_closed) if why_closed else await _room(volume, added_gib, cmd.pools, work)
     if room.why_not is None:
         extension.place(volume, ceiling_gib=room.ceiling_gib, at=cmd.at)
         with work.promised.holding(volume.held_by(), added_gib):
-            await work.commit(volume)
+            await work.commit(volume, unchanged=[closures])
         return
     if work.guessed:  # a refusal is believed only on fresh state
         raise Conflict(kind=volume.kind, id=str(volume.id))
     extension.refuse(volume, room.why_not, cmd.at)
-    await work.commit(volume, await settling.roll_back(wanted.reservation_id, work, cmd.at))
+    paid_back = await settling.roll_back(wanted.reservation_id, work, cmd.at)
+    await work.commit(volume, paid_back, unchanged=[closures])
 
 
 async def start_extension(cmd: StartExtension, work: UnitOfWork) -> int:

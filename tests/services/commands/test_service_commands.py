@@ -12,6 +12,7 @@ from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.errors import InvalidRequest, NotAllowed
 from domain.event import Event, Recorded
 from services.commands import HANDLERS
+from services.commands.extension import ExtendVolume, PlaceExtension
 from services.commands.service import DisableService, EnableService, FreezeBackend, ThawBackend
 from services.commands.volume import PlaceVolume
 from services.unit_of_work import Commands
@@ -21,6 +22,7 @@ from tests.support.builders import HOST, a_moment, a_pool, an_id
 NOW = a_moment(60)
 POOLS = [a_pool("h@a#p"), a_pool("h@b#p", total_gib=50)]
 GOOD, LESSER = "h@a", "h@b"
+BACKEND = HOST.partition("#")[0]
 
 
 def disabling(host: str, reason: str | None = None) -> DisableService:
@@ -175,15 +177,14 @@ def _closed_after(recorded: Recorded[Event], closed: dict[str, Any]) -> dict[str
 @pytest.mark.parametrize("state", ["placed", "available", "error", "error_deleting"])
 async def test_nothing_on_a_frozen_backend_is_deleted(state):
     world = await (await World().has_a_type()).has_a_volume(in_state=state)
-    backend = HOST.partition("#")[0]
-    await world.run(freezing(backend))
+    await world.run(freezing(BACKEND))
     before = await world.verbs()
     with pytest.raises(InvalidRequest, match="frozen"):
         await world.run(await force(world, an_id(1)))
     with pytest.raises((InvalidRequest, NotAllowed)):
         await world.run(await delete(world, an_id(1)))
     assert await world.verbs() == before
-    await world.run(thawing(backend))
+    await world.run(thawing(BACKEND))
     await world.run(await force(world, an_id(1)))
     assert (await world.volume()).state == "deleting"
 
@@ -191,7 +192,7 @@ async def test_nothing_on_a_frozen_backend_is_deleted(state):
 @pytest.mark.parametrize("state", ["requested", "error, on no backend"])
 async def test_what_is_on_no_backend_can_be_deleted_whatever_is_frozen(state):
     world = await (await World().has_a_type()).has_a_volume(in_state=state)
-    await world.run(freezing(HOST.partition("#")[0]))
+    await world.run(freezing(BACKEND))
     await world.run(await delete(world, an_id(1)))
     assert (await world.volume()).state == "deleted"
 
@@ -200,7 +201,7 @@ async def test_a_deletion_decided_before_the_freeze_is_refused_if_it_is_stored_a
     world = await (await World().has_a_type()).has_a_volume(in_state="available")
     await world.has_a_volume(in_state="available", number=2)
     await world.run(await delete(world, an_id(2)))  # knows from now on that nothing is frozen
-    await world.another_process().run(freezing(HOST.partition("#")[0]))
+    await world.another_process().run(freezing(BACKEND))
     with pytest.raises(InvalidRequest, match="frozen"):
         await world.run(await delete(world, an_id(1)))
     assert (await world.volume()).state == "available"
@@ -208,9 +209,26 @@ async def test_a_deletion_decided_before_the_freeze_is_refused_if_it_is_stored_a
 
 async def test_what_is_disabled_is_still_deleted_from():
     world = await (await World().has_a_type()).has_a_volume(in_state="available")
-    await world.run(disabling(HOST.partition("#")[0]))
+    await world.run(disabling(BACKEND))
     await world.run(await delete(world, an_id(1)))
     assert (await world.volume()).state == "deleting"
+
+
+@pytest.mark.parametrize("closing", [disabling(BACKEND, "new disks"), freezing(BACKEND)])
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_nothing_grows_on_a_closed_backend(closing, elsewhere):
+    world = await (await World().has_a_type()).has_a_volume(in_state="available")
+    await world.has_a_volume(in_state="available", number=2)  # nothing is closed, as far as known
+    await world.run(ExtendVolume(id=an_id(1), project_id=None, new_size_gib=5, at=NOW))
+    await (world.another_process() if elsewhere else world).run(closing)
+    growing = PlaceExtension(id=an_id(1), pools=[a_pool()], at=NOW)
+    assert await world.news(growing) == [
+        "volume.extension_refused",
+        "quota_reservation.rolled_back",
+    ]
+    refused = (await world.store.events(an_id(1)))[-1].event
+    assert getattr(refused, "reason", "") in ("disabled: new disks", "frozen")
+    assert (await world.volume()).size_gib == 2
 
 
 async def test_of_two_that_freeze_at_once_one_is_told_that_it_is_frozen():
@@ -224,7 +242,7 @@ async def test_of_two_that_freeze_at_once_one_is_told_that_it_is_frozen():
 
 async def test_a_volume_in_a_state_that_cannot_be_deleted_says_so_first():
     world = await (await World().has_a_type()).has_a_volume(in_state="provisioning")
-    await world.run(freezing(HOST.partition("#")[0]))
+    await world.run(freezing(BACKEND))
     with pytest.raises(NotAllowed):
         await world.run(await delete(world, an_id(1)))
 
