@@ -1,12 +1,14 @@
-"""The relay: publishes the committed log on the bus, in order, while it holds the lease."""
+"""The relay: publishes the committed log, or what is told because of it, on the bus, in order,
+while it holds the lease."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
-from adapters.bus.port import Bus, Message, OutOfOrder
+from adapters.bus.port import Bus, Message, OutOfOrder, Stream
 from adapters.event_store.port import EventStore
 from domain import codec
 from domain.errors import Unavailable
@@ -20,6 +22,43 @@ log = structlog.get_logger()
 LEASE = "relay"
 POLL_S = 0.5
 """How long a commit that nobody signalled may stay unpublished."""
+
+
+class Telling(Protocol):
+    """What a stream tells of the log. Raises Unavailable."""
+
+    name: str
+    lease: str
+
+    @property
+    def stream(self) -> Stream:
+        """Where it is told."""
+        ...
+
+    async def messages(self, events: Sequence[Recorded[Event]]) -> Sequence[Message]:
+        """What is told because of these events, in order."""
+        ...
+
+    async def start(self, end: int) -> int:
+        """The log position to go on after, when the stream ends at position `end`."""
+        ...
+
+
+class EveryEvent:
+    """The log stream is a copy of the log."""
+
+    name, lease = "log", LEASE
+
+    def __init__(self, bus: Bus) -> None:
+        self.stream: Stream = bus
+
+    async def messages(self, events: Sequence[Recorded[Event]]) -> Sequence[Message]:
+        """One message an event."""
+        return [_message(recorded) for recorded in events]
+
+    async def start(self, end: int) -> int:
+        """Every event up to `end` is there."""
+        return end
 
 
 class Relay:
@@ -44,11 +83,14 @@ class Relay:
         lease_s: float,
         batch: int,
         wakeup: Wakeup,
+        telling: Telling | None = None,
         seen: Callable[[Recorded[Event]], None] = lambda recorded: None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._bus = bus
+        self._telling: Telling = telling or EveryEvent(bus)
+        self._log = log.bind(stream=self._telling.name)
         self._holder = holder
         self._lease_s = lease_s
         self._batch = batch
@@ -57,8 +99,10 @@ class Relay:
         self._wakeup = wakeup
         self._seen = seen
         self.position = 0
-        """The last position known to be on the bus."""
+        """The last position of which all is known to be told."""
         self.active = False
+        self._end = 0
+        """Position of the stream's last message."""
         self._ahead: int | None = None
         """Where the stream ended when it was found to be ahead of the log."""
 
@@ -69,15 +113,15 @@ class Relay:
                 try:
                     await self._turn()
                 except OutOfOrder as lost:
-                    log.info("relay lost its place", expected=lost.expected, found=lost.found)
+                    self._log.info("relay lost its place", expected=lost.expected, found=lost.found)
                     self.active = False
                 except Unavailable as error:
-                    log.warning("relay waits", reason=str(error))
+                    self._log.warning("relay waits", reason=str(error))
                     self.active = False
                     await self._wakeup.wait(POLL_S)
         finally:
             with suppress(Unavailable):  # it runs out by itself
-                await self._bus.release(LEASE, self._holder)
+                await self._bus.release(self._telling.lease, self._holder)
 
     def problem(self) -> str | None:
         """What an operator has to see to before anything is published, if there is such a thing."""
@@ -99,10 +143,13 @@ class Relay:
             return
         for recorded in events:
             self._seen(recorded)
-        await self._bus.publish([_message(recorded) for recorded in events], after=self.position)
+        messages = await self._telling.messages(events)
+        if messages:
+            await self._telling.stream.publish(messages, after=self._end)
+            self._end = messages[-1].position
         self.position = events[-1].position
-        RELAYED.inc(len(events))
-        RELAY_POSITION.set(self.position)
+        RELAYED.labels(self._telling.name).inc(len(messages))
+        RELAY_POSITION.labels(self._telling.name).set(self.position)
 
     async def _leads(self) -> bool:
         """Takes the lease, or renews it when a third of it has passed; finds its place then.
@@ -112,15 +159,17 @@ class Relay:
         now = self._monotonic()
         if self.active and now < self._lease_until - self._lease_s * 2 / 3:
             return True
-        if not await self._bus.lease(LEASE, self._holder, self._lease_s):
+        if not await self._bus.lease(self._telling.lease, self._holder, self._lease_s):
             return False
         self._lease_until = now + self._lease_s
-        position = await self._bus.last_position()
-        if await self._is_ahead(position):
+        end = await self._telling.stream.last_position()
+        if await self._is_ahead(end):
             return False
+        if not self.active or end != self._end:
+            self.position, self._end = await self._telling.start(end), end
         if not self.active:
-            log.info("relay leads", holder=self._holder, position=position)
-        self.position, self.active = position, True
+            self._log.info("relay leads", holder=self._holder, position=end)
+        self.active = True
         return True
 
     async def _is_ahead(self, position: int) -> bool:
@@ -129,7 +178,7 @@ class Relay:
             end = await self._store.last_position()
             self._ahead = position if position > end else None
         if self._ahead is not None:
-            log.error("relay stands still", reason=self.problem())
+            self._log.error("relay stands still", reason=self.problem())
         return self._ahead is not None
 
 

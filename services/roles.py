@@ -2,9 +2,8 @@
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 from uuid import uuid4
 
@@ -20,10 +19,13 @@ from services.api.app import build
 from services.application import Lapilli
 from services.commands import HANDLERS
 from services.commands.volume_type import EnsureDefaultVolumeType
+from services.http import Server, bind
 from services.metrics import VIEW_POSITION
 from services.node import PROJECTED, Node
+from services.notifications.telling import Notifications
 from services.processes.deletion import Deletion
 from services.processes.extension import Extending, ExtensionPlacement
+from services.processes.notification import Notification
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
@@ -62,7 +64,7 @@ async def api(node: Node) -> None:
     )
     await _ensure_default_type(node)
     listener = node.listener or bind(settings.api.host, settings.api.port)
-    server = _Server(
+    server = Server(
         uvicorn.Config(
             build(application),
             loop="none",
@@ -84,38 +86,8 @@ async def api(node: Node) -> None:
             raise
 
 
-class _Server(uvicorn.Server):
-    """Tells when it answers, and leaves signals to the process."""
-
-    def __init__(self, config: uvicorn.Config, *, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError if the port is taken or not ours to take."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(1024)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
 async def relay(node: Node) -> None:
-    """Publishes the log."""
+    """Publishes the log, and the notifications of it."""
     relaying = Relay(
         store=node.store,
         bus=node.bus,
@@ -125,8 +97,42 @@ async def relay(node: Node) -> None:
         wakeup=node.wakes(),
         seen=node.commands.aggregates.learn,
     )
-    async with _reporting(
-        node, "lapilli-relay", position=lambda: relaying.position, problem=relaying.problem
+    beside = _beside(notifications(node)) if node.settings.notifications.enabled else nullcontext()
+    async with (
+        _reporting(
+            node, "lapilli-relay", position=lambda: relaying.position, problem=relaying.problem
+        ),
+        beside,
+    ):
+        await relaying.run()
+
+
+async def notifications(node: Node) -> None:
+    """Tells other programs what happens; also what could not be told, when it is retried."""
+    telling = Notifications(
+        store=node.store,
+        bus=node.bus,
+        clock=composition.now,
+        keep_s=node.settings.notifications.keep_s,
+    )
+    relaying = Relay(
+        store=node.store,
+        bus=node.bus,
+        holder=node.instance,
+        lease_s=node.settings.relay.lease_s,
+        batch=node.settings.relay.batch,
+        wakeup=node.wakes(),
+        telling=telling,
+    )
+    retrying = Notification(commands=node.commands, clock=composition.now, notifications=telling)
+    async with (
+        _reporting(
+            node,
+            "lapilli-notifications",
+            position=lambda: relaying.position,
+            problem=relaying.problem,
+        ),
+        _beside(_work(node, retrying)),
     ):
         await relaying.run()
 

@@ -106,6 +106,10 @@ class _Tree:
         signal.set_wakeup_fd(self._woken)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
+        # not above, since the variable for the metrics has to be set; before the children are
+        # started, so that they share what is loaded
+        import services.process  # noqa: F401
+
         gc.freeze()  # pages that the collector leaves alone stay shared with the children
         try:
             for child in self._children:
@@ -119,7 +123,6 @@ class _Tree:
         self._stopping = True
 
     def _start(self, child: _Child) -> None:
-        # imported here and not above: the children inherit what the supervisor has loaded
         from services.process import run
 
         child.started_at = time.monotonic()
@@ -256,7 +259,7 @@ def _check_room(path: Path) -> None:
 @contextmanager
 def _listening(settings: Settings) -> Iterator[socket.socket]:
     """The API's socket, bound before anything is started. Raises CannotServe."""
-    from services.roles import bind
+    from services.http import bind
 
     host, port = settings.api.host, settings.api.port
     try:

@@ -228,6 +228,15 @@ class Relay(Section, frozen=True, kw_only=True):
     batch: Annotated[int, says("Events published at a time.", ge=1, le=100_000)] = 500
 
 
+class Notifications(Section, frozen=True, kw_only=True):
+    """What other programs are told of operations, as Cinder's notifications, on JetStream."""
+
+    enabled: Annotated[bool, says("Tell them (Cinder: a notification driver is set).")] = True
+    keep_s: Annotated[
+        float, says("How long the stream keeps them. A stream that is lost is told anew.", ge=1)
+    ] = 7 * 86400.0
+
+
 class Logging(Section, frozen=True, kw_only=True):
     """What the processes write to standard error."""
 
@@ -270,6 +279,7 @@ class Settings(Section, frozen=True, kw_only=True):
     database: Database = msgspec.field(default_factory=Database)
     nats: Nats = msgspec.field(default_factory=Nats)
     relay: Relay = msgspec.field(default_factory=Relay)
+    notifications: Notifications = msgspec.field(default_factory=Notifications)
     processes: Processes = msgspec.field(default_factory=Processes)
     backends: dict[Name, Backend] = msgspec.field(default_factory=lambda: {"files": Backend()})
     placement: Placement = msgspec.field(default_factory=Placement)

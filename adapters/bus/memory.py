@@ -6,12 +6,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from adapters.bus.memory_stream import MemoryStream, Published
 from adapters.bus.port import (
     ERROR_LIMIT,
     Delivery,
     Message,
     NotFound,
-    OutOfOrder,
     Parked,
     Unavailable,
 )
@@ -69,7 +69,8 @@ class _Broker:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
-        self.log: list[Message] = []
+        self.log = Published()
+        self.streams: dict[str, Published] = {}
         self.consumers: dict[str, _Consumer] = {}
         self.parked: dict[int, Parked] = {}
         self.ever_parked = 0
@@ -119,7 +120,7 @@ class MemoryInbox:
         while not self._closed:
             self._changed.clear()
             clock = self._broker.clock
-            entries = self._consumer.take(self._broker.log, limit, clock())
+            entries = self._consumer.take(self._broker.log.messages, limit, clock())
             if entries:
                 return [MemoryDelivery(entry, self._consumer, clock) for entry in entries]
             await self._change()
@@ -190,7 +191,7 @@ class MemoryBus:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._broker = _Broker(clock)
+        self._share(_Broker(clock))
         self._open = True
         self._inboxes: list[MemoryInbox] = []
         self._subscriptions: list[MemorySubscription] = []
@@ -198,8 +199,12 @@ class MemoryBus:
     def another(self) -> "MemoryBus":
         """One more connection to the same bus, as another process would have."""
         bus = MemoryBus(self._broker.clock)
-        bus._broker = self._broker
+        bus._share(self._broker)
         return bus
+
+    def _share(self, broker: _Broker) -> None:
+        self._broker = broker
+        self._log = MemoryStream(broker.log, self._check_open, broker.wake)
 
     def wake(self) -> None:
         """Have all waiting inboxes look at the clock again."""
@@ -207,22 +212,29 @@ class MemoryBus:
 
     def lose_log(self) -> None:
         """A disaster to simulate: the log stream is gone, with the places of its consumers."""
-        self._broker.log.clear()
+        self._broker.log.lose()
         for consumer in self._broker.consumers.values():
             consumer.place = 0
             consumer.unsettled = {e: None for e in consumer.unsettled if not e.of_log}
 
+    def lose_told(self, name: str) -> None:
+        """As `lose_log`, of a derived stream; also what becomes of one that forgets everything."""
+        self._broker.streams.setdefault(name, Published()).lose()
+
     async def last_position(self) -> int:
-        self._check_open()
-        return self._end()
+        return await self._log.last_position()
 
     async def publish(self, messages: Sequence[Message], after: int) -> None:
-        self._check_open()
-        end = self._end()
-        if end != after and all(message.position != end for message in messages):
-            raise OutOfOrder(after, end)
-        self._broker.log += [message for message in messages if message.position > end]
-        self._broker.wake()
+        await self._log.publish(messages, after)
+
+    def stream(self, name: str, keep_s: float) -> MemoryStream:
+        """As the port says, except that what is told here is kept for as long as the bus."""
+        check_name(name)
+        return MemoryStream(self._broker.streams.setdefault(name, Published()), self._check_open)
+
+    def told(self, name: str) -> Sequence[Message]:
+        """All that is in a stream, for tests to look at."""
+        return self._broker.streams.setdefault(name, Published()).messages
 
     async def inbox(
         self, name: str, subjects: Sequence[str], ack_wait_s: float, max_pending: int
@@ -311,9 +323,6 @@ class MemoryBus:
             await inbox.close()
         for subscription in self._subscriptions:
             await subscription.close()
-
-    def _end(self) -> int:
-        return self._broker.log[-1].position if self._broker.log else 0
 
     def _consumer(self, name: str) -> _Consumer:
         return self._broker.consumers.setdefault(name, _Consumer())

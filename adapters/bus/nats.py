@@ -2,7 +2,7 @@
 
 Streams: LAPILLI is the log, LAPILLI_PARKED what was given up on, LAPILLI_RETRIES what an operator
 sent back to its one consumer, which keeps such retries out of the log. Each inbox is a durable
-consumer on the first and on the last.
+consumer on the first and on the last. LAPILLI_<NAME> are those derived from the log.
 """
 
 import asyncio
@@ -41,6 +41,8 @@ RETRIES = "LAPILLI_RETRIES"
 _MAX_BYTES = 4 * 1024**3
 _DUPLICATE_WINDOW_S = 0.1
 """The shortest there is; see nats_publisher.py for why it is of no use to us."""
+_NOTHING = "lapilli.none"
+"""A subject that no event has: nothing of the log passes a filter for it."""
 _RECONNECT_WAIT_S = 0.1
 _PING_S = 10
 
@@ -96,9 +98,8 @@ class NatsBus:
             "retention": "workqueue",
             "num_replicas": replicas,
         }
-        self._publisher = NatsPublisher(
-            jetstream, LOG, lambda: jetstream.ensure_stream(self._log_stream)
-        )
+        self._publisher = NatsPublisher(jetstream, self._log_stream)
+        self._derived: dict[str, NatsPublisher] = {}
         self._inboxes: list[NatsInbox] = []
         self._leases: dict[str, Bucket] = {}
 
@@ -142,7 +143,7 @@ class NatsBus:
                     reconnected_cb=bus._on_reconnected,
                 )
             await bus._publisher.open()
-            for stream in (bus._log_stream, bus._parked_stream, bus._retries_stream):
+            for stream in (bus._parked_stream, bus._retries_stream):
                 await bus._jetstream.ensure_stream(stream)
         except (errors.Error, OSError, TimeoutError) as error:
             await bus.close()
@@ -159,6 +160,16 @@ class NatsBus:
     async def publish(self, messages: Sequence[Message], after: int) -> None:
         await self._publisher.publish(messages, after)
 
+    def stream(self, name: str, keep_s: float) -> NatsPublisher:
+        check_name(name)
+        config = {
+            **self._log_stream,
+            "name": f"{LOG}_{name.upper()}",
+            "subjects": [f"lapilli_{name}.>"],
+            "max_age": nanoseconds(keep_s),
+        }
+        return self._derived.setdefault(name, NatsPublisher(self._jetstream, config))
+
     async def inbox(
         self, name: str, subjects: Sequence[str], ack_wait_s: float, max_pending: int
     ) -> NatsInbox:
@@ -173,7 +184,7 @@ class NatsBus:
             "max_ack_pending": max_pending,
             "max_deliver": -1,
         }
-        of_log = {**config, "filter_subjects": list(subjects)}
+        of_log = {**config, "filter_subjects": list(subjects) or [_NOTHING]}
         of_retries = {**config, "filter_subject": f"lapilli_retries.{name}"}
 
         async def ensure(action: str) -> None:
@@ -323,7 +334,8 @@ class NatsBus:
     async def _on_disconnected(self) -> None:
         if not self._client.is_closed:
             _log.warning("disconnected from NATS")
-        self._publisher.interrupted()
+        for publisher in (self._publisher, *self._derived.values()):
+            publisher.interrupted()
 
     async def _on_reconnected(self) -> None:
         _log.info("connected to NATS again")

@@ -1,12 +1,13 @@
-"""Appends to the log stream in the order of the log, hundreds of messages in flight at a time.
+"""Appends to a stream in the order of the log, hundreds of messages in flight at a time.
 
-Every message says which stream sequence it must follow, so what is sent after one that failed
-fails too, however many publishers there are. JetStream's own de-duplication by message id is not
+Every message says which stream sequence and which message it must follow, so what is sent after
+one that failed fails too, however many publishers there are. JetStream's own de-duplication by message id is not
 relied upon: it forgets after a window, and remembers what was purged from the stream.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from nats import errors
@@ -19,22 +20,26 @@ from adapters.bus.nats_api import (
     WRONG_LAST_SEQUENCE_CONSTANT,
     JetStream,
     Refused,
+    Stored,
     read_ack,
 )
-from adapters.bus.port import Message, OutOfOrder, Unavailable
+from adapters.bus.port import Message, OutOfOrder, Unavailable, ends_within
 
-POSITION = "Nats-Msg-Id"
+ID = "Nats-Msg-Id"
+PLACE = "Lapilli-Place"
+"""Header with log position and part, where they are not the message's id."""
 
 _IN_FLIGHT = 512
 """Messages; nats-server takes 10,000 per stream before it refuses more."""
 _LOST_PLACE = (STREAM_NOT_FOUND, WRONG_LAST_ID, WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT)
 
 
-class _Place(msgspec.Struct, frozen=True):
-    """Where the stream ends: the log position of its last message, and the last sequence."""
+class _End(msgspec.Struct, frozen=True):
+    """Where the stream ends: the last sequence, and place and id of the last message."""
 
-    position: int
     sequence: int
+    place: tuple[int, int] = (0, 0)
+    id: str = ""
 
 
 class _LostPlace(Exception):
@@ -72,71 +77,92 @@ class _Acks:
 
 
 class NatsPublisher:
-    def __init__(
-        self, jetstream: JetStream, stream: str, ensure: Callable[[], Awaitable[None]]
-    ) -> None:
+    """One stream, as its configuration says; it is made when it is missing."""
+
+    def __init__(self, jetstream: JetStream, config: dict[str, Any]) -> None:
         self._jetstream = jetstream
-        self._stream = stream
-        self._ensure = ensure
-        self._place: _Place | None = None
+        self._config = config
+        self._end: _End | None = None
         self._inbox: str = jetstream.client.new_inbox()
+        self._open = False
         self._lots: dict[str, _Acks] = {}
         self._lot = 0
 
     async def open(self) -> None:
-        await self._jetstream.client.subscribe(f"{self._inbox}.*", cb=self._receive)
+        """Brings the stream in line with its configuration. Raises Unavailable."""
+        try:
+            await self._jetstream.client.subscribe(f"{self._inbox}.*", cb=self._receive)
+        except errors.Error as error:
+            raise Unavailable(str(error)) from error
+        self._open = True
+        await self._jetstream.ensure_stream(self._config)
 
     def interrupted(self) -> None:
         for acks in self._lots.values():
             acks.lose()
 
     async def last_position(self) -> int:
-        return (await self._find_place()).position
+        return (await self._find_end()).place[0]
 
     async def publish(self, messages: Sequence[Message], after: int) -> None:
-        place = self._place
-        if place is None or place.position != after:
-            place = await self._find_place()
+        end = self._end
+        if end is None or end.place[0] != after:
+            end = await self._find_end()
         try:
-            await self._append(messages, after, place)
+            await self._append(messages, after, end)
         except _LostPlace:
-            place = await self._find_place()
+            end = await self._find_end()
             try:
-                await self._append(messages, after, place)
+                await self._append(messages, after, end)
             except _LostPlace:
-                raise OutOfOrder(after, (await self._find_place()).position) from None
+                raise OutOfOrder(after, (await self._find_end()).place[0]) from None
 
-    async def _append(self, messages: Sequence[Message], after: int, place: _Place) -> None:
-        """Send those of the messages that the stream, which ends at `place`, does not have."""
-        if place.position != after and all(m.position != place.position for m in messages):
-            raise OutOfOrder(after, place.position)
-        missing = [message for message in messages if message.position > place.position]
+    async def insert(self, message: Message) -> None:
+        while True:
+            end = await self._find_end()
+            position, part = end.place
+            out_of_turn = msgspec.structs.replace(
+                message, position=position, part=part, own_id=message.id
+            )
+            try:
+                await self._send([out_of_turn], end)
+                return
+            except _LostPlace:
+                continue  # somebody else's was stored in between
+
+    async def _append(self, messages: Sequence[Message], after: int, end: _End) -> None:
+        """Send those of the messages that the stream, which ends at `end`, does not have."""
+        if not ends_within(end.place, messages, after):
+            raise OutOfOrder(after, end.place[0])
+        missing = [message for message in messages if message.place > end.place]
         for start in range(0, len(missing), _IN_FLIGHT):
             lot = missing[start : start + _IN_FLIGHT]
-            self._place = None  # unknown while in flight, and if we never hear
-            await self._send(lot, place)
-            place = _Place(lot[-1].position, place.sequence + len(lot))
-        self._place = place
+            self._end = None  # unknown while in flight, and if we never hear
+            await self._send(lot, end)
+            end = _End(end.sequence + len(lot), lot[-1].place, lot[-1].id)
+        self._end = end
 
-    async def _send(self, lot: Sequence[Message], place: _Place) -> None:
+    async def _send(self, lot: Sequence[Message], end: _End) -> None:
         client = self._jetstream.client
         self._lot += 1
         reply = f"{self._inbox}.{self._lot}"
-        self._lots[reply] = acks = _Acks(place.sequence + 1, len(lot))
+        self._lots[reply] = acks = _Acks(end.sequence + 1, len(lot))
         try:
             async with asyncio.timeout(self._jetstream.timeout_s):
-                for sequence, message in enumerate(lot, place.sequence):
-                    headers = {
-                        POSITION: str(message.position),
-                        "Nats-Expected-Last-Sequence": str(sequence),
-                    }
-                    if sequence == place.sequence and place.position:
-                        # The sequence stands for the position also if the stream was made anew.
-                        headers["Nats-Expected-Last-Msg-Id"] = str(place.position)
+                last_id = end.id
+                for sequence, message in enumerate(lot, end.sequence):
+                    headers = {ID: message.id, "Nats-Expected-Last-Sequence": str(sequence)}
+                    if message.own_id:
+                        headers[PLACE] = f"{message.position}.{message.part}"
+                    if last_id:
+                        # The sequence alone may be right again after another's message took the
+                        # place of the one before, or in a stream that was made anew.
+                        headers["Nats-Expected-Last-Msg-Id"] = last_id
+                    last_id = message.id
                     await client.publish(message.subject, message.payload, reply, headers)
                 await acks.done
         except (errors.Error, TimeoutError) as error:
-            raise Unavailable(str(error) or "the log stream does not answer") from error
+            raise Unavailable(str(error) or "the stream does not answer") from error
         finally:
             del self._lots[reply]
 
@@ -145,16 +171,22 @@ class NatsPublisher:
         if acks is not None:
             acks.take(message)
 
-    async def _find_place(self) -> _Place:
+    async def _find_end(self) -> _End:
         """Ask the stream where it ends; a missing stream is made."""
+        if not self._open:
+            await self.open()
+        stream, [subjects] = self._config["name"], self._config["subjects"]
         try:
-            info = await self._jetstream.ask(
-                f"STREAM.INFO.{self._stream}", refusals=[STREAM_NOT_FOUND]
-            )
-            last = await self._jetstream.message(self._stream, last_by_subj="lapilli.>")
+            info = await self._jetstream.ask(f"STREAM.INFO.{stream}", refusals=[STREAM_NOT_FOUND])
+            last = await self._jetstream.message(stream, last_by_subj=subjects)
         except Refused:
-            await self._ensure()
-            return _Place(0, 0)
+            await self._jetstream.ensure_stream(self._config)
+            return _End(0)
         # In this order: what arrives in between makes the sequence too low, which is refused.
-        position = int(last.headers[POSITION]) if last is not None else 0
-        return _Place(position, info["state"]["last_seq"])
+        sequence = info["state"]["last_seq"]
+        return _End(sequence) if last is None else _End(sequence, _place(last), last.headers[ID])
+
+
+def _place(stored: Stored) -> tuple[int, int]:
+    position, _, part = stored.headers.get(PLACE, stored.headers[ID]).partition(".")
+    return int(position), int(part or 0)

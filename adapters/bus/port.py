@@ -40,13 +40,32 @@ class NotFound(errors.NotFound):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One event of the log, as the relay publishes it."""
+    """One event of the log, or what is told because of it, as it is published."""
 
     position: int
-    """Log position, from 1; the de-duplication id."""
+    """Log position, from 1."""
     subject: str
-    """`lapilli.<aggregate>.<event>.<backend or _>.<aggregate id>`"""
+    """`lapilli.<aggregate>.<event>.<backend or _>.<aggregate id>`, or `lapilli_<stream>.…`"""
     payload: bytes
+    part: int = 0
+    """Which one it is of several about one position, in order."""
+    own_id: str = ""
+    """The de-duplication id where that is not the position."""
+
+    @property
+    def id(self) -> str:
+        """By which subscribers know it again."""
+        return self.own_id or str(self.position)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it is in the order of its stream."""
+        return self.position, self.part
+
+
+def ends_within(end: tuple[int, int], messages: Sequence[Message], after: int) -> bool:
+    """Whether a stream that ends at this place can be followed by, or has some of, `messages`."""
+    return end[0] == after or bool(messages and (after, 0) < end <= messages[-1].place)
 
 
 class Parked(msgspec.Struct, frozen=True):
@@ -131,24 +150,47 @@ class Board(Protocol):
         ...
 
 
-class Bus(Protocol):
-    """Every coroutine here raises `Unavailable` if the bus cannot be reached in time.
-
-    The exceptions: `Inbox.next` outlives an interruption by waiting, `signal` is lost in it.
-    Names of inboxes, signals, leases and boards, and keys on boards, are letters, digits and
-    any of `_-=@#:`; keys may also have slashes, and dots inside (ValueError).
-    """
+class Stream(Protocol):
+    """What follows the log, in its order: the log stream, or one that is derived from it."""
 
     async def last_position(self) -> int:
-        """Log position of the last message in the log stream; 0 when it is empty or new."""
+        """Log position of the last message in the stream; 0 when it is empty or new."""
         ...
 
     async def publish(self, messages: Sequence[Message], after: int) -> None:
-        """Append messages that follow each other in the log to a log stream that ends at `after`.
+        """Append messages that follow each other to a stream that ends at position `after`.
 
         All are stored when this returns. When it raises, some first ones of them may be stored,
-        never one without those before it. A stream that ends at one of `messages` has the first
-        ones already: only the others are appended. Raises OutOfOrder if it ends anywhere else.
+        never one without those before it. A stream that ends further on, but not beyond the last
+        of `messages`, has the first ones already: only those after its end are appended. Raises
+        OutOfOrder if it ends anywhere else.
+        """
+        ...
+
+
+class DerivedStream(Stream, Protocol):
+    """A stream beside the log stream, of what is told because of the log."""
+
+    async def insert(self, message: Message) -> None:
+        """Store one message out of turn; the stream's last position stays what it was."""
+        ...
+
+
+class Bus(Stream, Protocol):
+    """The log stream, and all that is around it.
+
+    Every coroutine here raises `Unavailable` if the bus cannot be reached in time.
+
+    The exceptions: `Inbox.next` outlives an interruption by waiting, `signal` is lost in it.
+    Names of streams, inboxes, signals, leases and boards, and keys on boards, are letters, digits
+    and any of `_-=@#:`; keys may also have slashes, and dots inside (ValueError).
+    """
+
+    def stream(self, name: str, keep_s: float) -> DerivedStream:
+        """The stream of messages under `lapilli_<name>.…`, made when it is first used.
+
+        It forgets messages `keep_s` seconds after they were stored, and the oldest ones sooner
+        where there are too many.
         """
         ...
 
@@ -158,8 +200,9 @@ class Bus(Protocol):
         """The durable inbox `name`, from the oldest message of the log stream on.
 
         `subjects` are filters, in which `*` stands for one token and a last `>` for one or more;
-        no two may overlap (ValueError). No more than `max_pending` messages of the log are
-        unsettled at any time. The latest caller's filters and limits hold for all of the name.
+        no two may overlap (ValueError); without any it hears only what is retried to it. No more
+        than `max_pending` messages of the log are unsettled at any time. The latest caller's
+        filters and limits hold for all of the name.
         """
         ...
 

@@ -32,8 +32,6 @@ def collide(one: str, other: str) -> bool:
 
 def check_filters(subjects: Sequence[str]) -> None:
     """Raise ValueError unless these can be the filters of one inbox."""
-    if not subjects:
-        raise ValueError("an inbox needs at least one subject")
     for subject in subjects:
         if not subject.startswith("lapilli."):
             raise ValueError(f"{subject!r} is not a subject of the log stream")
@@ -43,7 +41,7 @@ def check_filters(subjects: Sequence[str]) -> None:
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError unless this can name an inbox, a signal, a lease or a board."""
+    """Raise ValueError unless this can name a stream, an inbox, a signal, a lease or a board."""
     if not NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot be a name on the bus")
 

@@ -22,6 +22,14 @@ class Stage(Protocol):
 
     async def lose_log(self) -> None: ...
 
+    async def told(self, name: str) -> list[Message]:
+        """All that a derived stream holds, by subject, payload and id, in order."""
+        ...
+
+    async def expire(self, name: str) -> None:
+        """Have a derived stream forget all that it holds."""
+        ...
+
     async def elapse(self, seconds: float) -> None:
         """Let it get later, if this bus does not live in real time anyway."""
         ...
@@ -39,6 +47,12 @@ class MemoryStage:
 
     async def lose_log(self) -> None:
         self._bus.lose_log()
+
+    async def told(self, name: str) -> list[Message]:
+        return [Message(0, m.subject, m.payload, own_id=m.id) for m in self._bus.told(name)]
+
+    async def expire(self, name: str) -> None:
+        self._bus.lose_told(name)
 
     async def elapse(self, seconds: float) -> None:
         self.now_s += seconds
@@ -63,6 +77,21 @@ class NatsStage:
     async def lose_log(self) -> None:
         await self._buses[0]._jetstream.ask("STREAM.DELETE.LAPILLI")
 
+    async def told(self, name: str) -> list[Message]:
+        jetstream, found, sequence = self._buses[0]._jetstream, [], 1
+        stream = f"LAPILLI_{name.upper()}"
+        while stored := await jetstream.message(
+            stream, seq=sequence, next_by_subj=f"lapilli_{name}.>"
+        ):
+            found.append(
+                Message(0, stored.subject, stored.payload, own_id=stored.headers["Nats-Msg-Id"])
+            )
+            sequence = stored.sequence + 1
+        return found
+
+    async def expire(self, name: str) -> None:
+        await self._buses[0]._jetstream.ask(f"STREAM.PURGE.LAPILLI_{name.upper()}")
+
     async def elapse(self, seconds: float) -> None:
         pass
 
@@ -86,6 +115,13 @@ def a_message(position: int, *, event: str = "requested", backend: str = "_") ->
 
 def messages(first: int, last: int) -> list[Message]:
     return [a_message(position) for position in range(first, last + 1)]
+
+
+def a_notice(position: int, part: int = 0) -> Message:
+    name = f"{position}.{part}"
+    return Message(
+        position, f"lapilli_notices.{name}", name.encode(), part=part, own_id=f"id-{name}"
+    )
 
 
 async def an_inbox(

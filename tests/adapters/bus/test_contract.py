@@ -9,6 +9,7 @@ from adapters.bus.port import ERROR_LIMIT, Bus, NotFound, OutOfOrder, Unavailabl
 from tests.adapters.bus.stage import (
     Stage,
     a_message,
+    a_notice,
     an_inbox,
     consume,
     eventually,
@@ -95,6 +96,104 @@ class TestPublishing:
         assert await consume(inbox, 3) == [2, 3, 4]
 
 
+class TestDerivedStream:
+    """It keeps the promises of the log stream, for several messages a position."""
+
+    KEEP_S = 3600.0
+
+    async def told(self, stage: Stage) -> list[str]:
+        return [m.payload.decode() for m in await stage.told("notices")]
+
+    async def test_a_new_one_ends_at_0_and_is_not_the_log(self, stage: Stage, bus: Bus) -> None:
+        stream = bus.stream("notices", self.KEEP_S)
+        assert await stream.last_position() == 0
+        await stream.publish([a_notice(7)], after=0)
+        assert await stream.last_position() == 7
+        assert await bus.last_position() == 0
+        [notice] = await stage.told("notices")
+        assert (notice.subject, notice.payload) == ("lapilli_notices.7.0", b"7.0")
+        assert notice.id == "id-7.0"
+
+    async def test_two_of_one_name_are_the_same(self, stage: Stage, bus: Bus) -> None:
+        await bus.stream("notices", self.KEEP_S).publish([a_notice(2)], after=0)
+        other = (await stage.connect()).stream("notices", self.KEEP_S)
+        assert await other.last_position() == 2
+
+    async def test_what_was_cut_off_within_a_position_is_completed(
+        self, stage: Stage, bus: Bus
+    ) -> None:
+        stream = bus.stream("notices", self.KEEP_S)
+        await stream.publish([a_notice(1), a_notice(4, 0)], after=0)
+        again = (await stage.connect()).stream("notices", self.KEEP_S)
+        parts = [a_notice(4, 0), a_notice(4, 1), a_notice(4, 2), a_notice(6)]
+        await again.publish(parts, after=4)
+        await stream.publish(parts, after=4)
+        assert await self.told(stage) == ["1.0", "4.0", "4.1", "4.2", "6.0"]
+
+    async def test_it_may_end_between_what_is_published(self, stage: Stage, bus: Bus) -> None:
+        stream = bus.stream("notices", self.KEEP_S)
+        await stream.publish([a_notice(1), a_notice(5)], after=0)
+        await stream.publish([a_notice(3), a_notice(8)], after=1)
+        assert await self.told(stage) == ["1.0", "5.0", "8.0"]
+
+    async def test_a_publisher_with_a_stale_place_is_refused(self, stage: Stage, bus: Bus) -> None:
+        stale = (await stage.connect()).stream("notices", self.KEEP_S)
+        await stale.publish([a_notice(1)], after=0)
+        await bus.stream("notices", self.KEEP_S).publish([a_notice(9)], after=1)
+        with pytest.raises(OutOfOrder) as refusal:
+            await stale.publish([a_notice(3)], after=1)
+        assert (refusal.value.expected, refusal.value.found) == (1, 9)
+        assert await self.told(stage) == ["1.0", "9.0"]
+
+    async def test_what_is_inserted_moves_nobody_s_place(self, stage: Stage, bus: Bus) -> None:
+        stream = bus.stream("notices", self.KEEP_S)
+        await stream.publish([a_notice(8, 0), a_notice(8, 1)], after=0)
+        await (await stage.connect()).stream("notices", self.KEEP_S).insert(a_notice(3))
+        assert await stream.last_position() == 8
+        await stream.publish([a_notice(8, 1), a_notice(8, 2), a_notice(9)], after=8)
+        assert await self.told(stage) == ["8.0", "8.1", "3.0", "8.2", "9.0"]
+        assert [m.id for m in await stage.told("notices")][2] == "id-3.0"
+
+    async def test_inserting_and_publishing_at_once_lose_nothing(
+        self, stage: Stage, bus: Bus
+    ) -> None:
+        stream = bus.stream("notices", self.KEEP_S)
+        other = (await stage.connect()).stream("notices", self.KEEP_S)
+
+        async def publish() -> None:
+            while (place := max(100, await stream.last_position())) < 140:
+                try:
+                    notices = [a_notice(place + 1), a_notice(place + 2)]
+                    await stream.publish(notices, after=await stream.last_position())
+                except OutOfOrder:
+                    continue
+
+        async def insert() -> None:
+            for position in range(1, 21):
+                await other.insert(a_notice(position))
+
+        await soon(asyncio.gather(publish(), insert()))
+        told = [int(name.partition(".")[0]) for name in await self.told(stage)]
+        assert [position for position in told if position > 100] == list(range(101, 141))
+        assert [position for position in told if position < 100] == list(range(1, 21))
+
+    async def test_one_that_forgot_everything_says_so(self, stage: Stage, bus: Bus) -> None:
+        await bus.stream("notices", self.KEEP_S).publish([a_notice(5)], after=0)
+        await stage.expire("notices")
+        stream = (await stage.connect()).stream("notices", self.KEEP_S)
+        with pytest.raises(OutOfOrder) as refusal:
+            await stream.publish([a_notice(6)], after=5)
+        assert refusal.value.found == 0
+        await stream.insert(a_notice(2))
+        assert await stream.last_position() == 0
+        await stream.publish([a_notice(6)], after=0)
+        assert await self.told(stage) == ["2.0", "6.0"]
+
+    async def test_names_that_cannot_be_subjects_are_refused(self, bus: Bus) -> None:
+        with pytest.raises(ValueError):
+            bus.stream("no tices", self.KEEP_S)
+
+
 class TestInbox:
     async def test_it_waits_for_a_message(self, bus: Bus) -> None:
         inbox = await an_inbox(bus)
@@ -140,7 +239,6 @@ class TestInbox:
     @pytest.mark.parametrize(
         "subjects",
         [
-            [],
             ["cinder.>"],
             ["lapilli.volume.>", "lapilli.volume.placed.*.*"],
             ["lapilli.*.placed.>", "lapilli.volume.*.lvm.*"],
@@ -277,6 +375,17 @@ class TestParking:
         await bus.publish(messages(1, 1), after=0)
         await bus.park("provisioning", (await receive(inbox, 1))[0], "ü" * 1_000_000, AT)
         assert (await bus.parked())[0].error == "ü" * ERROR_LIMIT
+
+    async def test_an_inbox_without_subjects_hears_only_what_is_retried_to_it(
+        self, bus: Bus
+    ) -> None:
+        quiet, other = await an_inbox(bus, "quiet", []), await an_inbox(bus)
+        await bus.publish(messages(1, 3), after=0)
+        [delivery, *_] = await receive(other, 3)
+        await bus.park("quiet", delivery, "no", AT)
+        waiting = asyncio.create_task(quiet.next(10))
+        await bus.retry_parked((await bus.parked())[0].id)
+        assert [d.payload for d in await soon(waiting)] == [b"1"]
 
     async def test_retry_delivers_to_that_consumer_only_and_not_to_the_log(
         self, stage: Stage, bus: Bus

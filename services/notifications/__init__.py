@@ -1,0 +1,1 @@
+"""Notifications: what other programs are told of operations, under Cinder's names."""

@@ -1,0 +1,95 @@
+"""Which of our events are told to others, under which of Cinder's event types, and with what."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, get_type_hints
+
+import msgspec
+
+from domain.aggregates import volume
+from domain.event import Event
+from projections.projection import Projection
+from projections.volumes import VOLUMES
+from services.notifications.payloads import (
+    Seen,
+    creation_refused,
+    the_failure,
+    the_volume,
+    the_volume_before,
+)
+
+Priority = Literal["INFO", "ERROR"]
+Says = Callable[[Seen], msgspec.Struct]
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One notification: Cinder's event type, what it says, and its priority."""
+
+    event_type: str
+    says: Says
+    priority: Priority
+
+    @property
+    def payload(self) -> type[msgspec.Struct]:
+        """What `says` returns."""
+        returned: type[msgspec.Struct] = get_type_hints(self.says)["return"]
+        return returned
+
+
+def tells(event_type: str, says: Says) -> Notice:
+    """Something began, or went well."""
+    return Notice(event_type, says, "INFO")
+
+
+def warns(event_type: str, says: Says) -> Notice:
+    """Something failed."""
+    return Notice(event_type, says, "ERROR")
+
+
+UPDATED = (
+    tells("volume.update.start", the_volume_before),
+    tells("volume.update.end", the_volume),
+)
+
+# our event                  what is told because of it, in order
+NOTICES: Mapping[type[Event], Sequence[Notice]] = {
+    volume.Requested: [tells("volume.create.start", the_volume)],
+    volume.Provisioned: [tells("volume.create.end", the_volume)],
+    volume.ProvisioningFailed: [warns("volume.create.error", the_failure)],
+    volume.PlacementFailed: [
+        warns("scheduler.create_volume", creation_refused),
+        warns("volume.create.error", the_failure),
+    ],
+    volume.DeletionRequested: [tells("volume.delete.start", the_volume)],
+    volume.CreationCancelled: [tells("volume.delete.start", the_volume)],
+    volume.Deleted: [tells("volume.delete.end", the_volume)],
+    volume.DeletionFailed: [warns("volume.delete.error", the_failure)],
+    volume.FoundBusy: [warns("volume.delete.error", the_failure)],
+    volume.Described: UPDATED,
+    volume.MetadataChanged: UPDATED,
+}
+
+SILENT: Mapping[type[Event], str] = {
+    volume.Placed: "creation is under way",
+    volume.ProvisioningStarted: "creation is under way",
+    volume.Rescheduled: "creation goes on elsewhere",
+    volume.CancellationRequested: "deletion starts once the creation has ended",
+    volume.DeletionStarted: "deletion is under way",
+}
+"""Events that nothing is told of, and why: they neither begin nor end what a user asked for."""
+
+FOLLOWED: Mapping[str, Projection] = {"volume": VOLUMES}
+"""The kinds of aggregates that notices speak of, and how events change what can be seen of them."""
+
+
+def told_of(event: Event) -> Sequence[Notice]:
+    """What is told because of an event, in order."""
+    return NOTICES.get(type(event), ())
+
+
+def every_notice() -> dict[str, list[tuple[type[Event], Notice]]]:
+    """By Cinder's event type: the events that it is told of, and how."""
+    found: dict[str, list[tuple[type[Event], Notice]]] = {}
+    for event, notices in NOTICES.items():
+        for notice in notices:
+            found.setdefault(notice.event_type, []).append((event, notice))
+    return found

@@ -1,0 +1,135 @@
+"""What notifications say, in Cinder's field names (spec scheduler-and-drivers, section 11)."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from domain.event import Event, Recorded
+
+Row = dict[str, Any]
+"""Something as lists show it, by column."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An event, and what it happened to just before and after."""
+
+    recorded: Recorded[Any]
+    before: Row
+    after: Row
+
+    @property
+    def event(self) -> Event:
+        """What happened."""
+        event: Event = self.recorded.event
+        return event
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """One entry of metadata."""
+
+    key: str
+    value: str
+
+
+class VolumeNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A volume. Times are ISO 8601 in UTC; sizes are GiB."""
+
+    tenant_id: str
+    user_id: str
+    host: str | None
+    """`host@backend#pool`"""
+    availability_zone: str | None
+    volume_id: str
+    volume_type: str
+    """Id of its type."""
+    display_name: str | None
+    launched_at: str
+    """When it became usable; before that, when this happened, as in Cinder."""
+    created_at: str
+    status: str
+    snapshot_id: str | None
+    size: int
+    replication_status: str | None = None
+    replication_extended_status: str | None = None
+    replication_driver_data: str | None = None
+    metadata: list[Pair]
+    volume_attachment: list[dict[str, Any]]
+    reason: str | UnsetType = UNSET
+    """Why it failed; in errors only, and not in Cinder's."""
+
+
+class SchedulerState(msgspec.Struct, frozen=True):
+    """What became of the volume."""
+
+    status: str
+
+
+class SchedulerNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that no pool could take."""
+
+    request_spec: dict[str, Any]
+    volume_properties: dict[str, Any]
+    volume_id: str
+    state: SchedulerState
+    method: str
+    reason: str
+
+
+def the_volume(seen: Seen) -> VolumeNotice:
+    """The volume as it is now."""
+    return _volume(seen.after, seen.recorded.moment.at)
+
+
+def the_volume_before(seen: Seen) -> VolumeNotice:
+    """The volume as it was before this changed it."""
+    return _volume(seen.before, seen.recorded.moment.at)
+
+
+def the_failure(seen: Seen) -> VolumeNotice:
+    """The volume as it is now, and why what was tried failed."""
+    reason: str = seen.recorded.event.reason
+    return msgspec.structs.replace(the_volume(seen), reason=reason)
+
+
+def creation_refused(seen: Seen) -> SchedulerNotice:
+    """A volume that was not placed."""
+    event, row = seen.recorded.event, seen.after
+    spec: dict[str, Any] = msgspec.to_builtins(event.decision.request)
+    return SchedulerNotice(
+        request_spec={"volume_id": str(row["id"]), **spec},
+        volume_properties={
+            "size": row["size_gib"],
+            "project_id": row["project_id"],
+            "user_id": row["user_id"],
+            "display_name": row["name"],
+            "display_description": row["description"],
+            "availability_zone": row["availability_zone"],
+            "volume_type_id": str(row["volume_type_id"]),
+            "metadata": row["metadata"],
+        },
+        volume_id=str(row["id"]),
+        state=SchedulerState(row["status"]),
+        method="create_volume",
+        reason=event.reason,
+    )
+
+
+def _volume(row: Row, at: datetime) -> VolumeNotice:
+    return VolumeNotice(
+        tenant_id=row["project_id"],
+        user_id=row["user_id"],
+        host=row["host"],
+        availability_zone=row["availability_zone"],
+        volume_id=str(row["id"]),
+        volume_type=str(row["volume_type_id"]),
+        display_name=row["name"],
+        launched_at=(row["launched_at"] or at).isoformat(),
+        created_at=row["created_at"].isoformat(),
+        status=row["status"],
+        snapshot_id=row.get("snapshot_id"),
+        size=row["size_gib"],
+        metadata=[Pair(key, value) for key, value in row["metadata"].items()],
+        volume_attachment=row.get("attachments", []),
+    )
