@@ -1,8 +1,9 @@
 """Appends to a stream in the order of the log, hundreds of messages in flight at a time.
 
 Every message says which stream sequence and which message it must follow, so what is sent after
-one that failed fails too, however many publishers there are. JetStream's own de-duplication by message id is not
-relied upon: it forgets after a window, and remembers what was purged from the stream.
+one that failed fails too, however many publishers there are. JetStream's own de-duplication by
+message id is not relied upon: it forgets after a window, and remembers what was purged from the
+stream.
 """
 
 import asyncio

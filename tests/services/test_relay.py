@@ -1,7 +1,7 @@
 """The relay: the stream is a copy of the log, whoever relays it and whatever fails on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -20,41 +20,13 @@ from domain.event import Event, Recorded
 from services.relay import LEASE, Relay
 from services.subjects import pattern, subject_of, token
 from services.wakeup import Wakeup
-from tests.adapters.bus.stage import MemoryStage, NatsStage, Stage, an_inbox, receive, soon
+from tests.adapters.bus.stage import MemoryStage, Stage, an_inbox, receive, soon
 from tests.support.around import Crash, Outage, around
 from tests.support.builders import a_request, a_volume
 
 LEASE_S = 60.0
 NOT_SIGNALLED = 1.0
 PATIENCE_S = 20.0
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path_factory.mktemp("nats"))
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())
-
-
-@pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.nats)])
-def build_stage(request: pytest.FixtureRequest) -> Callable[[], Stage]:
-    if request.param == "memory":
-        return MemoryStage
-    server: NatsServer = request.getfixturevalue("server")
-    return lambda: NatsStage(server)
-
-
-@pytest.fixture
-async def stage(build_stage: Callable[[], Stage]) -> AsyncIterator[Stage]:
-    stage = build_stage()
-    yield stage
-    await stage.close()
-
-
-@pytest.fixture
-async def bus(stage: Stage) -> Bus:
-    return await stage.connect()
 
 
 class Log(MemoryEventStore):

@@ -1,0 +1,77 @@
+"""Volumes with a life to tell of, and what is told of it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from adapters.bus.memory import MemoryBus
+from adapters.bus.port import Bus, Message
+from adapters.event_store.memory import MemoryEventStore
+from adapters.event_store.port import EventStore
+from domain.aggregates.volume import Volume
+from domain.event import Moment
+from services.notifications.telling import Notifications
+from tests.support.builders import A_PLACE, MORNING, NO_PLACE, a_moment, a_request
+
+DAY_S = 86400.0
+
+Step = Callable[[Volume, Moment], Any]
+
+STEPS: Mapping[str, Step] = {
+    "place": lambda v, at: v.place(A_PLACE, at, most=3),
+    "unplaceable": lambda v, at: v.place(NO_PLACE, at),
+    "start": lambda v, at: v.start_provisioning("worker-1", at),
+    "made": lambda v, at: v.provisioned(v.attempt, "provider-1", at),
+    "failed": lambda v, at: v.provisioning_failed(v.attempt, "no space", at),
+    "again_elsewhere": lambda v, at: v.provisioning_failed(v.attempt, "full", at, elsewhere=True),
+    "delete": lambda v, at: v.request_deletion(at, force=True),
+    "remove": lambda v, at: v.start_deletion("worker-1", at),
+    "gone": lambda v, at: v.deleted(at),
+    "undeletable": lambda v, at: v.deletion_failed(v.attempt, "backend says no", at),
+    "busy": lambda v, at: v.found_busy(v.attempt, "it is in use", at),
+    "describe": lambda v, at: v.describe("renamed", None, at),
+    "label": lambda v, at: v.change_metadata({"tier": "two"}, at),
+}
+
+
+def a_life(number: int, steps: Sequence[str]) -> Volume:
+    """A volume to which this happened, a second after the other; all of it is pending."""
+    volume = a_request(number, metadata={"tier": "one"})
+    for second, step in enumerate(steps, 1):
+        STEPS[step](volume, a_moment(second))
+    return volume
+
+
+async def a_log(lives: Sequence[Sequence[str]]) -> MemoryEventStore:
+    """The log of volumes that live at the same time: an event of each in turn."""
+    log = MemoryEventStore(default_limits={})
+    waiting = [list(a_life(number, steps).pending) for number, steps in enumerate(lives, 1)]
+    while any(waiting):
+        for events in waiting:
+            if events:
+                await log.append([events.pop(0)])
+    return log
+
+
+def the_notifications(
+    store: EventStore,
+    bus: Bus,
+    *,
+    keep_s: float = DAY_S,
+    clock: Callable[[], datetime] = lambda: MORNING,
+) -> Notifications:
+    """Of this log, as one process makes them."""
+    return Notifications(store=store, bus=bus, clock=clock, keep_s=keep_s)
+
+
+async def messages(log: EventStore, *, after: int = 0) -> list[Message]:
+    """What a process makes that has seen nothing before this position."""
+    notifications = the_notifications(log, MemoryBus())
+    return list(await notifications.messages(await log.log(after, 100_000)))
+
+
+async def told(log: EventStore) -> list[dict[str, Any]]:
+    """The notifications, decoded."""
+    return [msgspec.json.decode(message.payload) for message in await messages(log)]

@@ -1,0 +1,200 @@
+"""What is told of each event, under which name, and what it says."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.event import Event, event_types
+from services.notifications.catalogue import FOLLOWED, NOTICES, SILENT
+from tests.services.notifications.telling import a_life, a_log, told
+from tests.support.builders import A_TYPE, HOST, PROJECT, USER, an_id
+
+CREATED = ["volume.create.start", "volume.create.end"]
+DELETED = ["volume.delete.start", "volume.delete.end"]
+PATHS: list[tuple[str, list[str]]] = [
+    ("place start made", CREATED),
+    ("place start failed", ["volume.create.start", "volume.create.error"]),
+    (
+        "unplaceable",
+        ["volume.create.start", "scheduler.create_volume", "volume.create.error"],
+    ),
+    ("place start again_elsewhere place start made", CREATED),
+    ("place start start made", CREATED),
+    ("place start made delete remove gone", CREATED + DELETED),
+    ("place start made delete remove remove gone", CREATED + DELETED),
+    ("delete gone", ["volume.create.start", *DELETED]),
+    ("place start delete made remove gone", ["volume.create.start", *DELETED]),
+    (
+        "place start made delete remove undeletable delete remove gone",
+        [*CREATED, "volume.delete.start", "volume.delete.error", *DELETED],
+    ),
+    (
+        "place start made delete remove busy",
+        [*CREATED, "volume.delete.start", "volume.delete.error"],
+    ),
+    ("place start made describe", [*CREATED, "volume.update.start", "volume.update.end"]),
+    ("place start made label", [*CREATED, "volume.update.start", "volume.update.end"]),
+]
+
+
+@pytest.mark.parametrize(("steps", "expected"), PATHS, ids=[steps for steps, _ in PATHS])
+async def test_each_operation_is_told_from_its_start_to_its_end(steps: str, expected: list[str]):
+    log = await a_log([steps.split()])
+    assert [notice["type"] for notice in await told(log)] == expected
+
+
+def test_every_event_of_what_is_followed_is_told_or_silent_for_a_reason():
+    """A new event: add it to NOTICES, or to SILENT with the reason."""
+    decided = {*NOTICES, *SILENT}
+    undecided = [
+        cls.type_name
+        for cls in event_types().values()
+        if cls.kind in FOLLOWED and cls not in decided
+    ]
+    assert undecided == []
+    assert not NOTICES.keys() & SILENT.keys()
+
+
+def test_the_paths_above_tell_every_notice_there_is():
+    assert {name for _, names in PATHS for name in names} == {
+        notice.event_type for notices in NOTICES.values() for notice in notices
+    }
+
+
+def test_only_what_fails_is_an_error():
+    for notices in NOTICES.values():
+        for notice in notices:
+            failed = notice.event_type.endswith(".error") or "scheduler." in notice.event_type
+            assert notice.priority == ("ERROR" if failed else "INFO")
+
+
+# what they say
+
+
+async def the(event_type: str, steps: str) -> dict[str, Any]:
+    """The only notification of this type."""
+    log = await a_log([steps.split()])
+    [found] = [notice for notice in await told(log) if notice["type"] == event_type]
+    return dict(found)
+
+
+async def test_a_volume_that_was_made_has_cinder_s_fields():
+    notice = await the("volume.create.end", "place start made")
+    assert notice["data"]["payload"] == {
+        "tenant_id": PROJECT,
+        "user_id": USER,
+        "host": HOST,
+        "availability_zone": "nova",
+        "volume_id": str(an_id(1)),
+        "volume_type": str(A_TYPE),
+        "display_name": "volume 1",
+        "launched_at": "2030-01-02T08:00:03+00:00",
+        "created_at": "2030-01-02T08:00:00+00:00",
+        "status": "available",
+        "snapshot_id": None,
+        "size": 2,
+        "replication_status": None,
+        "replication_extended_status": None,
+        "replication_driver_data": None,
+        "metadata": [{"key": "tier", "value": "one"}],
+        "volume_attachment": [],
+    }
+
+
+async def test_it_travels_in_openstack_s_envelope_within_a_cloud_event():
+    notice = await the("volume.create.end", "place start made")
+    data = notice.pop("data")
+    data.pop("payload")
+    id = f"{an_id(1)}:4:volume.create.end"
+    assert notice == {
+        "specversion": "1.0",
+        "id": id,
+        "source": "lapilli/notifications",
+        "type": "volume.create.end",
+        "subject": str(an_id(1)),
+        "time": "2030-01-02T08:00:03Z",
+        "datacontenttype": "application/json",
+        "requestid": "req-1",
+        "userid": USER,
+        "projectid": PROJECT,
+        "causationid": f"{an_id(1)}:4",
+    }
+    assert UUID(data.pop("message_id")).version == 5
+    assert data == {
+        "publisher_id": "volume.host1@gold",
+        "event_type": "volume.create.end",
+        "priority": "INFO",
+        "timestamp": "2030-01-02 08:00:03.000000",
+        "_context_request_id": "req-1",
+        "_context_user_id": USER,
+        "_context_project_id": PROJECT,
+    }
+
+
+async def test_before_it_is_launched_the_time_is_that_of_the_notification():
+    payload = (await the("volume.create.error", "place start failed"))["data"]["payload"]
+    assert payload["launched_at"] == "2030-01-02T08:00:03+00:00"
+
+
+async def test_an_update_is_told_as_it_was_and_as_it_is():
+    steps = "place start made describe"
+    start = await the("volume.update.start", steps)
+    end = await the("volume.update.end", steps)
+    assert start["data"]["payload"]["display_name"] == "volume 1"
+    assert end["data"]["payload"]["display_name"] == "renamed"
+    assert start["data"]["message_id"] != end["data"]["message_id"]
+
+
+async def test_what_is_deleted_is_told_as_it_was():
+    payload = (await the("volume.delete.end", "place start made delete remove gone"))["data"][
+        "payload"
+    ]
+    assert (payload["status"], payload["host"], payload["size"]) == ("deleted", HOST, 2)
+    assert payload["launched_at"] == "2030-01-02T08:00:03+00:00"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "steps", "status", "reason"),
+    [
+        ("volume.create.error", "place start failed", "error", "no space"),
+        ("volume.create.error", "unplaceable", "error", "No backend is available."),
+        (
+            "volume.delete.error",
+            "place start made delete remove undeletable",
+            "error_deleting",
+            "backend says no",
+        ),
+        ("volume.delete.error", "place start made delete remove busy", "available", "in use"),
+    ],
+)
+async def test_a_failure_says_why(event_type: str, steps: str, status: str, reason: str):
+    payload = (await the(event_type, steps))["data"]["payload"]
+    assert payload["status"] == status
+    assert reason in payload["reason"]
+
+
+async def test_a_request_that_no_pool_takes_is_told_as_the_scheduler_does():
+    notice = await the("scheduler.create_volume", "unplaceable")
+    assert notice["data"]["publisher_id"] == "scheduler.lapilli"
+    payload = notice["data"]["payload"]
+    assert payload.keys() == {
+        "request_spec",
+        "volume_properties",
+        "volume_id",
+        "state",
+        "method",
+        "reason",
+    }
+    assert payload["volume_id"] == payload["request_spec"]["volume_id"] == str(an_id(1))
+    assert payload["request_spec"]["size_gib"] == 1  # of the decision
+    assert payload["volume_properties"]["size"] == 2
+    assert (payload["state"], payload["method"]) == ({"status": "error"}, "create_volume")
+
+
+def test_the_steps_cover_every_event_of_a_volume():
+    """Else an event could be told wrongly, and nobody would see."""
+    happened: set[type[Event]] = set()
+    for steps, _ in PATHS:
+        happened |= {type(r.event) for r in a_life(1, steps.split()).pending}
+    assert happened == {*NOTICES, *SILENT}
