@@ -41,8 +41,9 @@ class _Stored(msgspec.Struct, omit_defaults=True):
     cause: str | None = None
 
 
-class _CloudEvent(msgspec.Struct, omit_defaults=True):
-    """https://github.com/cloudevents/spec, version 1.0.2, with extension attributes of ours."""
+class CloudEvent(msgspec.Struct, omit_defaults=True):
+    """An event of the log as subscribers receive it: https://github.com/cloudevents/spec, version
+    1.0.2, with extension attributes of ours."""
 
     id: str
     source: str
@@ -63,7 +64,7 @@ class _CloudEvent(msgspec.Struct, omit_defaults=True):
 _SOURCE = "lapilli"
 _encoder = msgspec.json.Encoder()
 _stored = msgspec.json.Decoder(_Stored)
-_cloud_event = msgspec.json.Decoder(_CloudEvent)
+_cloud_event = msgspec.json.Decoder(CloudEvent)
 _decoders: dict[type[Event], msgspec.json.Decoder[Any]] = {}
 
 

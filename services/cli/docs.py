@@ -51,7 +51,7 @@ def docs(task: str | None, directory: Path, examples: Path) -> None:
 def all_pages(examples: Path) -> "list[Page]":
     """Every generated page."""
     from services.cli import main
-    from services.docs import commands, events, lifecycles, openapi, settings
+    from services.docs import asyncapi, commands, events, lifecycles, openapi, settings
 
     return [
         *lifecycles.pages(),
@@ -59,6 +59,7 @@ def all_pages(examples: Path) -> "list[Page]":
         settings.page(),
         commands.page(main),
         openapi.page(),
+        asyncapi.page(),
     ]
 
 

@@ -138,7 +138,7 @@ def _event(cls: type[Event], examples: Path) -> Iterator[str]:
 
 
 def _fields(cls: type[msgspec.Struct]) -> Iterator[str]:
-    said, hints = _said(cls), get_type_hints(cls, include_extras=True)
+    said, hints = meanings(cls), get_type_hints(cls, include_extras=True)
     yield from table(
         ("field", "type", "meaning"),
         (
@@ -163,7 +163,7 @@ def type_words(hint: Any) -> str:
     return " | ".join(arguments) if arguments else str(hint)
 
 
-def _said(cls: type[msgspec.Struct]) -> dict[str, str]:
+def meanings(cls: type[msgspec.Struct]) -> dict[str, str]:
     """The meaning of each field: from where it is declared, else by its name."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0]
     assert isinstance(tree, ast.ClassDef)
@@ -217,6 +217,6 @@ def undescribed() -> Sequence[str]:
         f"{cls.type_name}.{name}"
         for cls in event_types().values()
         if cls.kind in AGGREGATES
-        for name, meaning in _said(cls).items()
+        for name, meaning in meanings(cls).items()
         if not meaning
     ]

@@ -47,8 +47,8 @@ class OpenStackNotification(
     project_id: str
 
 
-class CloudEvent(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
-    """CloudEvents 1.0.2 with the extension attributes that events of the log have, too."""
+class Notification(msgspec.Struct, Generic[P], frozen=True, kw_only=True):
+    """A CloudEvent, version 1.0.2, with the extension attributes of those of the log."""
 
     specversion: Literal["1.0"] = "1.0"
     id: str
@@ -80,7 +80,7 @@ def message(
         own_id=id,
         subject=f"lapilli_{STREAM}.{event_type}.{recorded.aggregate_id}",
         payload=_encoder.encode(
-            CloudEvent(
+            Notification(
                 id=id,
                 type=event_type,
                 subject=str(recorded.aggregate_id),
