@@ -12,6 +12,7 @@ from projections.volumes import VOLUMES
 from services.notifications.payloads import (
     Seen,
     creation_refused,
+    extension_refused,
     the_failure,
     the_volume,
     the_volume_before,
@@ -64,6 +65,13 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     volume.Deleted: [tells("volume.delete.end", the_volume)],
     volume.DeletionFailed: [warns("volume.delete.error", the_failure)],
     volume.FoundBusy: [warns("volume.delete.error", the_failure)],
+    volume.extension.ExtensionRequested: [tells("volume.resize.start", the_volume)],
+    volume.extension.ExtensionRefused: [
+        warns("scheduler.extend_volume", extension_refused),
+        warns("volume.resize.error", the_failure),
+    ],
+    volume.extension.Extended: [tells("volume.resize.end", the_volume)],
+    volume.extension.ExtensionFailed: [warns("volume.resize.error", the_failure)],
     volume.Described: UPDATED,
     volume.MetadataChanged: UPDATED,
 }
@@ -74,6 +82,8 @@ SILENT: Mapping[type[Event], str] = {
     volume.Rescheduled: "creation goes on elsewhere",
     volume.CancellationRequested: "deletion starts once the creation has ended",
     volume.DeletionStarted: "deletion is under way",
+    volume.extension.ExtensionPlaced: "extension is under way",
+    volume.extension.ExtensionStarted: "extension is under way",
 }
 """Events that nothing is told of, and why: they neither begin nor end what a user asked for."""
 

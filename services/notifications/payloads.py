@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.event import Event, Recorded
+from domain.machines.volume import visible_status
 
 Row = dict[str, Any]
 """Something as lists show it, by column."""
@@ -95,10 +96,19 @@ def the_failure(seen: Seen) -> VolumeNotice:
 
 def creation_refused(seen: Seen) -> SchedulerNotice:
     """A volume that was not placed."""
-    event, row = seen.recorded.event, seen.after
-    spec: dict[str, Any] = msgspec.to_builtins(event.decision.request)
+    asked: dict[str, Any] = msgspec.to_builtins(seen.recorded.event.decision.request)
+    return _refused(seen, "create_volume", asked)
+
+
+def extension_refused(seen: Seen) -> SchedulerNotice:
+    """A volume that its pool has no room to extend."""
+    return _refused(seen, "extend_volume", {"places": [seen.recorded.event.host]})
+
+
+def _refused(seen: Seen, method: str, asked: dict[str, Any]) -> SchedulerNotice:
+    row = seen.after
     return SchedulerNotice(
-        request_spec={"volume_id": str(row["id"]), **spec},
+        request_spec={"volume_id": str(row["id"]), **asked},
         volume_properties={
             "size": row["size_gib"],
             "project_id": row["project_id"],
@@ -110,10 +120,14 @@ def creation_refused(seen: Seen) -> SchedulerNotice:
             "metadata": row["metadata"],
         },
         volume_id=str(row["id"]),
-        state=SchedulerState(row["status"]),
-        method="create_volume",
-        reason=event.reason,
+        state=SchedulerState(_status(row)),
+        method=method,
+        reason=seen.recorded.event.reason,
     )
+
+
+def _status(row: Row) -> str:
+    return visible_status(row["state"], row["operation"], row["attach_status"])
 
 
 def _volume(row: Row, at: datetime) -> VolumeNotice:
@@ -127,7 +141,7 @@ def _volume(row: Row, at: datetime) -> VolumeNotice:
         display_name=row["name"],
         launched_at=(row["launched_at"] or at).isoformat(),
         created_at=row["created_at"].isoformat(),
-        status=row["status"],
+        status=_status(row),
         snapshot_id=row.get("snapshot_id"),
         size=row["size_gib"],
         metadata=[Pair(key, value) for key, value in row["metadata"].items()],

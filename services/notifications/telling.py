@@ -158,7 +158,7 @@ def evolved(row: Row, recorded: Recorded[Event]) -> Row:
             case Put():
                 row = dict(change.row)
             case Drop():
-                row = {**row, "status": "deleted", "version": recorded.version}
+                row = {**row, "state": "deleted", "version": recorded.version}
             case _:
                 row = {**row, **change.values}
     return row

@@ -10,7 +10,7 @@ from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Bus, Message
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Volume, extension
 from domain.event import Moment
 from services.notifications.telling import Notifications
 from tests.support.builders import A_PLACE, MORNING, NO_PLACE, a_moment, a_request
@@ -31,6 +31,12 @@ STEPS: Mapping[str, Step] = {
     "gone": lambda v, at: v.deleted(at),
     "undeletable": lambda v, at: v.deletion_failed(v.attempt, "backend says no", at),
     "busy": lambda v, at: v.found_busy(v.attempt, "it is in use", at),
+    "extend": lambda v, at: extension.request(v, 5, reservation_id="r", at=at),
+    "no_room": lambda v, at: extension.refuse(v, "no room", at),
+    "room": lambda v, at: extension.place(v, ceiling_gib=None, at=at),
+    "grow": lambda v, at: extension.start(v, "worker-1", at),
+    "grown": lambda v, at: extension.succeed(v, v.attempt, at),
+    "not_grown": lambda v, at: extension.fail(v, v.attempt, "cannot grow", at),
     "describe": lambda v, at: v.describe("renamed", None, at),
     "label": lambda v, at: v.change_metadata({"tier": "two"}, at),
 }

@@ -33,6 +33,18 @@ PATHS: list[tuple[str, list[str]]] = [
         "place start made delete remove busy",
         [*CREATED, "volume.delete.start", "volume.delete.error"],
     ),
+    (
+        "place start made extend room grow grow grown",
+        [*CREATED, "volume.resize.start", "volume.resize.end"],
+    ),
+    (
+        "place start made extend no_room",
+        [*CREATED, "volume.resize.start", "scheduler.extend_volume", "volume.resize.error"],
+    ),
+    (
+        "place start made extend room grow not_grown",
+        [*CREATED, "volume.resize.start", "volume.resize.error"],
+    ),
     ("place start made describe", [*CREATED, "volume.update.start", "volume.update.end"]),
     ("place start made label", [*CREATED, "volume.update.start", "volume.update.end"]),
 ]
@@ -144,6 +156,22 @@ async def test_an_update_is_told_as_it_was_and_as_it_is():
     assert start["data"]["payload"]["display_name"] == "volume 1"
     assert end["data"]["payload"]["display_name"] == "renamed"
     assert start["data"]["message_id"] != end["data"]["message_id"]
+
+
+async def test_an_extension_is_told_with_the_old_size_and_then_the_new():
+    steps = "place start made extend room grow grown"
+    start = (await the("volume.resize.start", steps))["data"]["payload"]
+    end = (await the("volume.resize.end", steps))["data"]["payload"]
+    assert (start["size"], start["status"]) == (2, "extending")
+    assert (end["size"], end["status"]) == (5, "available")
+
+
+async def test_an_extension_without_room_is_told_as_the_scheduler_does():
+    notice = await the("scheduler.extend_volume", "place start made extend no_room")
+    payload = notice["data"]["payload"]
+    assert (payload["method"], payload["reason"]) == ("extend_volume", "no room")
+    assert payload["state"] == {"status": "available"}
+    assert payload["request_spec"] == {"volume_id": str(an_id(1)), "places": [HOST]}
 
 
 async def test_what_is_deleted_is_told_as_it_was():

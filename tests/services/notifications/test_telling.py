@@ -161,7 +161,7 @@ async def test_a_stream_that_is_lost_is_told_anew(stage: Stage, bus: Bus):
 @pytest.mark.parametrize("keep_s", [1.0, 2.5, 4.0])
 async def test_what_the_stream_would_have_forgotten_is_not_told_anew(keep_s: float):
     log = await a_log(LIVES)
-    now = MORNING + timedelta(seconds=7)
+    now = MORNING + timedelta(seconds=9)
     bus = MemoryBus()
     relay = a_relay(log, bus, keep_s=keep_s, clock=lambda: now)
     async with running(relay):
