@@ -51,7 +51,15 @@ def docs(task: str | None, directory: Path, examples: Path) -> None:
 def all_pages(examples: Path) -> "list[Page]":
     """Every generated page."""
     from services.cli import main
-    from services.docs import asyncapi, commands, events, lifecycles, openapi, settings
+    from services.docs import (
+        asyncapi,
+        commands,
+        events,
+        lifecycles,
+        notifications,
+        openapi,
+        settings,
+    )
 
     return [
         *lifecycles.pages(),
@@ -60,6 +68,7 @@ def all_pages(examples: Path) -> "list[Page]":
         commands.page(main),
         openapi.page(),
         asyncapi.page(),
+        notifications.page(),
     ]
 
 

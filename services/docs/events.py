@@ -121,7 +121,7 @@ def page(examples: Path) -> Page:
             parts.update(_parts_of(cls))
     lines += ["", "## Parts", ""]
     for name, part in sorted(parts.items()):
-        lines += [f"### {name}", "", _doc(part), "", *_fields(part), ""]
+        lines += [f"### {name}", "", _doc(part), "", *fields(part), ""]
     return Page("events.md", "\n".join(lines), _HEADING)
 
 
@@ -131,13 +131,14 @@ def _event(cls: type[Event], examples: Path) -> Iterator[str]:
     yield f"Version {cls.schema_version}, on `lapilli.{cls.type_name}.{backend}.<{cls.kind} id>`."
     yield ""
     if cls.__struct_fields__:
-        yield from _fields(cls)
+        yield from fields(cls)
     example = _example(examples / f"{cls.topic}.json")
     if example:
         yield from ("", "```json", *example.splitlines(), "```")
 
 
-def _fields(cls: type[msgspec.Struct]) -> Iterator[str]:
+def fields(cls: type[msgspec.Struct]) -> Iterator[str]:
+    """The table of a struct's fields."""
     said, hints = meanings(cls), get_type_hints(cls, include_extras=True)
     yield from table(
         ("field", "type", "meaning"),
@@ -156,7 +157,7 @@ def type_words(hint: Any) -> str:
         return "None"
     if isinstance(hint, type) and not get_args(hint):
         return hint.__name__
-    arguments = [type_words(argument) for argument in get_args(hint)]
+    arguments = [type_words(each) for each in get_args(hint) if each is not msgspec.UnsetType]
     origin = get_origin(hint)
     if isinstance(origin, type) and origin.__module__ == "builtins":
         return f"{origin.__name__}[{', '.join(arguments)}]"

@@ -35,30 +35,44 @@ class Pair(msgspec.Struct, frozen=True):
 
 
 class VolumeNotice(msgspec.Struct, frozen=True, kw_only=True):
-    """A volume. Times are ISO 8601 in UTC; sizes are GiB."""
+    """A volume. Times are ISO 8601 in UTC."""
 
     tenant_id: str
+    """its project"""
     user_id: str
+    """who asked for it"""
     host: str | None
     """`host@backend#pool`"""
     availability_zone: str | None
+    """where it is, or where it was asked for"""
     volume_id: str
+    """its id"""
     volume_type: str
-    """Id of its type."""
+    """id of its type"""
     display_name: str | None
+    """what its user calls it"""
     launched_at: str
-    """When it became usable; before that, when this happened, as in Cinder."""
+    """when it became usable; before that, the time of the notification, as in Cinder"""
     created_at: str
+    """when it was asked for"""
     status: str
+    """as the API shows it; `deleted` at the end"""
     snapshot_id: str | None
+    """what it was made from"""
     size: int
+    """GiB"""
     replication_status: str | None = None
+    """for Cinder's consumers: always null"""
     replication_extended_status: str | None = None
+    """for Cinder's consumers: always null"""
     replication_driver_data: str | None = None
+    """for Cinder's consumers: always null"""
     metadata: list[Pair]
+    """all of it"""
     volume_attachment: list[dict[str, Any]]
+    """all of its attachments"""
     reason: str | UnsetType = UNSET
-    """Why it failed; in errors only, and not in Cinder's."""
+    """why it failed; in errors only, and not in Cinder's"""
 
 
 class SchedulerState(msgspec.Struct, frozen=True):
@@ -71,11 +85,17 @@ class SchedulerNotice(msgspec.Struct, frozen=True, kw_only=True):
     """A request that no pool could take."""
 
     request_spec: dict[str, Any]
+    """what was asked of the scheduler"""
     volume_properties: dict[str, Any]
+    """the volume, as far as the scheduler is concerned"""
     volume_id: str
+    """its id"""
     state: SchedulerState
+    """what became of it"""
     method: str
+    """`create_volume` or `extend_volume`"""
     reason: str
+    """why not"""
 
 
 def the_volume(seen: Seen) -> VolumeNotice:

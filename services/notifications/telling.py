@@ -124,7 +124,7 @@ class Views:
     Those of which events came lately are kept, at most `capacity`.
     """
 
-    def __init__(self, store: EventStore, *, capacity: int = 1_000) -> None:
+    def __init__(self, store: EventStore, *, capacity: int = 5_000) -> None:
         self._store = store
         self._capacity = capacity
         self._rows: OrderedDict[UUID, Row] = OrderedDict()
