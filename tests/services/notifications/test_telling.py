@@ -94,6 +94,13 @@ async def test_one_that_remembers_little_makes_the_same():
     assert await forgetful.messages(await log.log(0, 1000)) == await messages(log)
 
 
+async def test_one_that_is_asked_in_any_order_makes_the_same():
+    log = await a_log(LIVES)
+    asked = the_notifications(log, MemoryBus())
+    found = [await asked.of(recorded) for recorded in reversed(await log.log(0, 1000))]
+    assert [each for made in reversed(found) for each in made] == await messages(log)
+
+
 async def test_no_two_have_the_same_id():
     ids = [message.id for message in await messages(await a_log(LIVES))]
     assert len(set(ids)) == len(ids)
@@ -132,13 +139,15 @@ async def test_wherever_the_one_before_died_the_next_one_goes_on():
         assert list(bus.told("notifications")) == everything
 
 
-@pytest.mark.parametrize("part", ["database", "bus"])
+@pytest.mark.parametrize("part", ["database", "bus", "history"])
 async def test_after_an_outage_nothing_is_missing_or_twice(stage: Stage, bus: Bus, part: str):
+    """Of the history of a volume, too, which is read where a relay begins in its midst."""
     log = await a_log(LIVES)
-    outage = Outage(part)
+    await bus.stream("notifications", DAY_S).publish((await messages(log))[:8], after=0)
+    outage = Outage(part, *(["events"] if part == "history" else []))
     outage.away = True
     relay = a_relay(
-        around(log, before=outage.before) if part == "database" else log,
+        log if part == "bus" else around(log, before=outage.before),
         around(bus, before=outage.before) if part == "bus" else bus,
     )
     async with running(relay):
@@ -146,6 +155,29 @@ async def test_after_an_outage_nothing_is_missing_or_twice(stage: Stage, bus: Bu
         outage.away = False
         await at_the_end(relay, log)
     await assert_all_told(stage, log)
+    assert await bus.parked() == []
+
+
+async def test_what_nothing_is_told_of_is_read_once():
+    """Although the stream ends before it, which the relay asks for again and again."""
+    log, asked, asks = await a_log([["place", "start"]]), list[int](), 0
+    reads, bus = log.log, MemoryBus()
+
+    async def read(after: int, limit: int) -> Any:
+        asked.append(after)
+        return await reads(after, limit)
+
+    async def ask(method: str) -> None:
+        nonlocal asks
+        asks += method == "lease"
+
+    log.log = read  # type: ignore[method-assign]
+    async with running(a_relay(log, around(bus, before=ask))) as relay:
+        await at_the_end(relay, log)
+        seen = len(asked)
+        before = asks
+        await until(lambda: asks > before + 2 and len(asked) > seen + 2)
+    assert {*asked[seen:]} == {await log.last_position()}
 
 
 async def test_a_stream_that_is_lost_is_told_anew(stage: Stage, bus: Bus):
@@ -192,7 +224,7 @@ def a_mistake(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-async def test_what_cannot_be_told_is_parked_once_and_the_rest_is_told(
+async def test_what_cannot_be_told_is_parked_and_the_rest_is_told(
     stage: Stage, bus: Bus, a_mistake: pytest.MonkeyPatch
 ):
     log = await a_log([["place", "start", "made", "describe", "delete", "remove", "gone"]])
@@ -208,6 +240,16 @@ async def test_what_cannot_be_told_is_parked_once_and_the_rest_is_told(
     assert parked.consumer == "notifications"
     assert parked.subject == f"lapilli.volume.described._.{an_id(1)}"
     assert parked.error == "LookupError: no such field"
+
+
+async def test_a_relay_that_comes_by_again_parks_nothing_twice(
+    stage: Stage, bus: Bus, a_mistake: pytest.MonkeyPatch
+):
+    log = await a_log([["place", "start", "made", "describe"]])
+    for _ in range(3):  # each begins with the last that was told, which is before it
+        async with running(a_relay(log, bus)) as relay:
+            await at_the_end(relay, log)
+    assert len(await bus.parked()) == 1
 
 
 async def test_what_was_parked_is_told_once_it_is_retried(
