@@ -11,7 +11,7 @@ import uvicorn
 
 from adapters.drivers.contract import Driver, DriverFailure
 from domain.errors import Unavailable
-from domain.event import Actor, Moment
+from domain.event import Actor, Event, Moment, Recorded
 from projections import PROJECTIONS
 from projections.runner import Runner
 from services import composition
@@ -32,7 +32,7 @@ from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
 from services.processes.sweep import keep_swept
-from services.relay import Relay
+from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
 
@@ -88,23 +88,10 @@ async def api(node: Node) -> None:
 
 async def relay(node: Node) -> None:
     """Publishes the log, and the notifications of it."""
-    relaying = Relay(
-        store=node.store,
-        bus=node.bus,
-        holder=node.instance,
-        lease_s=node.settings.relay.lease_s,
-        batch=node.settings.relay.batch,
-        wakeup=node.wakes(),
-        seen=node.commands.aggregates.learn,
-    )
-    beside = _beside(notifications(node)) if node.settings.notifications.enabled else nullcontext()
-    async with (
-        _reporting(
-            node, "lapilli-relay", position=lambda: relaying.position, problem=relaying.problem
-        ),
-        beside,
-    ):
-        await relaying.run()
+    told = node.settings.notifications.enabled
+    async with _beside(notifications(node)) if told else nullcontext():
+        log = EveryEvent(node.bus)
+        await _tell(node, "lapilli-relay", log, seen=node.commands.aggregates.learn)
 
 
 async def notifications(node: Node) -> None:
@@ -115,6 +102,19 @@ async def notifications(node: Node) -> None:
         clock=composition.now,
         keep_s=node.settings.notifications.keep_s,
     )
+    retrying = Notification(commands=node.commands, clock=composition.now, notifications=telling)
+    async with _beside(_work(node, retrying)):
+        await _tell(node, "lapilli-notifications", telling)
+
+
+async def _tell(
+    node: Node,
+    binary: str,
+    telling: Telling,
+    *,
+    seen: Callable[[Recorded[Event]], None] = lambda recorded: None,
+) -> None:
+    """Publishes one stream, while it leads."""
     relaying = Relay(
         store=node.store,
         bus=node.bus,
@@ -123,16 +123,10 @@ async def notifications(node: Node) -> None:
         batch=node.settings.relay.batch,
         wakeup=node.wakes(),
         telling=telling,
+        seen=seen,
     )
-    retrying = Notification(commands=node.commands, clock=composition.now, notifications=telling)
-    async with (
-        _reporting(
-            node,
-            "lapilli-notifications",
-            position=lambda: relaying.position,
-            problem=relaying.problem,
-        ),
-        _beside(_work(node, retrying)),
+    async with _reporting(
+        node, binary, position=lambda: relaying.position, problem=relaying.problem
     ):
         await relaying.run()
 
