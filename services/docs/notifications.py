@@ -19,8 +19,8 @@ def page() -> Page:
         causes = ", ".join(code(cls.type_name) for cls, _ in of)
         rows.append((code(name), of[0][1].priority, of[0][1].payload.__name__, causes))
     lines = ["## Types", "", *table(("event type", "priority", "payload", "because of"), rows)]
-    lines += ["", "Of these events nothing is told:", ""]
-    lines += table(("event", "since"), ((code(cls.type_name), why) for cls, why in SILENT.items()))
+    lines += ["", "Of these events nothing is told, as with Cinder:", ""]
+    lines += table(("event", "why"), ((code(cls.type_name), why) for cls, why in SILENT.items()))
     for payload in payloads:
         about = " ".join((payload.__doc__ or "").split())
         lines += ["", f"## {payload.__name__}", "", about, "", *fields(payload)]

@@ -46,10 +46,13 @@ def warns(event_type: str, says: Says) -> Notice:
     return Notice(event_type, says, "ERROR")
 
 
-UPDATED = (
-    tells("volume.update.start", the_volume_before),
-    tells("volume.update.end", the_volume),
-)
+def at_once(operation: str) -> Sequence[Notice]:
+    """Something that begins and ends in one event: first as it was, then as it is."""
+    return (
+        tells(f"{operation}.start", the_volume_before),
+        tells(f"{operation}.end", the_volume),
+    )
+
 
 # our event                  what is told because of it, in order
 NOTICES: Mapping[type[Event], Sequence[Notice]] = {
@@ -72,8 +75,15 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     ],
     volume.extension.Extended: [tells("volume.resize.end", the_volume)],
     volume.extension.ExtensionFailed: [warns("volume.resize.error", the_failure)],
-    volume.Described: UPDATED,
-    volume.MetadataChanged: UPDATED,
+    volume.offering.Offered: at_once("volume.transfer.create"),
+    volume.offering.OfferWithdrawn: at_once("volume.transfer.delete"),
+    volume.offering.Transferred: at_once("volume.transfer.accept"),
+    volume.resetting.ResetToAvailable: at_once("volume.reset_status"),
+    volume.resetting.ResetToError: at_once("volume.reset_status"),
+    volume.resetting.ResetToErrorDeleting: at_once("volume.reset_status"),
+    volume.resetting.ResetToErrorExtending: at_once("volume.reset_status"),
+    volume.Described: at_once("volume.update"),
+    volume.MetadataChanged: at_once("volume.update"),
 }
 
 SILENT: Mapping[type[Event], str] = {
@@ -84,8 +94,11 @@ SILENT: Mapping[type[Event], str] = {
     volume.DeletionStarted: "deletion is under way",
     volume.extension.ExtensionPlaced: "extension is under way",
     volume.extension.ExtensionStarted: "extension is under way",
+    volume.properties.BootableChanged: "no payload shows it",
+    volume.properties.ReadonlyChanged: "no payload shows it",
+    volume.properties.ImageMetadataChanged: "no payload shows it",
 }
-"""Events that nothing is told of, and why: they neither begin nor end what a user asked for."""
+"""Events that nothing is told of, as with Cinder, and why."""
 
 FOLLOWED: Mapping[str, Projection] = {"volume": VOLUMES}
 """The kinds of aggregates that notices speak of, and how events change what can be seen of them."""

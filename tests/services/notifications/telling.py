@@ -10,7 +10,7 @@ from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Bus, Message
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
-from domain.aggregates.volume import Volume, extension
+from domain.aggregates.volume import Volume, extension, offering, properties, resetting
 from domain.event import Moment
 from services.notifications.telling import Notifications
 from tests.support.builders import A_PLACE, MORNING, NO_PLACE, a_moment, a_request
@@ -37,6 +37,18 @@ STEPS: Mapping[str, Step] = {
     "grow": lambda v, at: extension.start(v, "worker-1", at),
     "grown": lambda v, at: extension.succeed(v, v.attempt, at),
     "not_grown": lambda v, at: extension.fail(v, v.attempt, "cannot grow", at),
+    "offer": lambda v, at: offering.offer(v, "t", at),
+    "withdraw": lambda v, at: offering.withdraw(v, at),
+    "hand_over": lambda v, at: offering.transfer(
+        v, project_id="another", user_id="bob", reservation_id="r", at=at
+    ),
+    "say_available": lambda v, at: resetting.reset(v, "available", at),
+    "say_error": lambda v, at: resetting.reset(v, "error", at),
+    "say_error_deleting": lambda v, at: resetting.reset(v, "error_deleting", at),
+    "say_error_extending": lambda v, at: resetting.reset(v, "error_extending", at),
+    "boots": lambda v, at: properties.set_bootable(v, True, at),
+    "readonly": lambda v, at: properties.set_readonly(v, True, at),
+    "image": lambda v, at: properties.change_image_metadata(v, {"os": "debian"}, at),
     "describe": lambda v, at: v.describe("renamed", None, at),
     "label": lambda v, at: v.change_metadata({"tier": "two"}, at),
 }

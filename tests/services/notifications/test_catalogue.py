@@ -12,6 +12,12 @@ from tests.support.builders import A_TYPE, HOST, PROJECT, USER, an_id
 
 CREATED = ["volume.create.start", "volume.create.end"]
 DELETED = ["volume.delete.start", "volume.delete.end"]
+
+
+def at_once(operation: str) -> list[str]:
+    return [f"{operation}.start", f"{operation}.end"]
+
+
 PATHS: list[tuple[str, list[str]]] = [
     ("place start made", CREATED),
     ("place start failed", ["volume.create.start", "volume.create.error"]),
@@ -45,6 +51,21 @@ PATHS: list[tuple[str, list[str]]] = [
         "place start made extend room grow not_grown",
         [*CREATED, "volume.resize.start", "volume.resize.error"],
     ),
+    (
+        "place start made offer withdraw offer hand_over",
+        [
+            *CREATED,
+            *at_once("volume.transfer.create"),
+            *at_once("volume.transfer.delete"),
+            *at_once("volume.transfer.create"),
+            *at_once("volume.transfer.accept"),
+        ],
+    ),
+    (
+        "place start made say_error say_error_deleting say_error_extending say_available",
+        [*CREATED, *at_once("volume.reset_status") * 4],
+    ),
+    ("place start made boots readonly image", CREATED),
     ("place start made describe", [*CREATED, "volume.update.start", "volume.update.end"]),
     ("place start made label", [*CREATED, "volume.update.start", "volume.update.end"]),
 ]
@@ -172,6 +193,23 @@ async def test_an_extension_without_room_is_told_as_the_scheduler_does():
     assert (payload["method"], payload["reason"]) == ("extend_volume", "no room")
     assert payload["state"] == {"status": "available"}
     assert payload["request_spec"] == {"volume_id": str(an_id(1)), "places": [HOST]}
+
+
+async def test_a_transfer_is_told_with_the_old_owner_and_then_the_new():
+    steps = "place start made offer hand_over"
+    start = (await the("volume.transfer.accept.start", steps))["data"]["payload"]
+    end = (await the("volume.transfer.accept.end", steps))["data"]["payload"]
+    assert (start["tenant_id"], start["user_id"]) == (PROJECT, USER)
+    assert start["status"] == "awaiting-transfer"
+    assert (end["tenant_id"], end["user_id"]) == ("another", "bob")
+    assert end["status"] == "available"
+
+
+async def test_a_status_that_is_reset_is_told_as_it_was_and_as_it_is():
+    steps = "place start made say_error"
+    start = (await the("volume.reset_status.start", steps))["data"]["payload"]
+    end = (await the("volume.reset_status.end", steps))["data"]["payload"]
+    assert (start["status"], end["status"]) == ("available", "error")
 
 
 async def test_what_is_deleted_is_told_as_it_was():
