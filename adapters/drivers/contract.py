@@ -1,16 +1,23 @@
-"""What every backend driver promises: create, delete, extend, report, be audited.
+"""What every backend driver promises: create, delete, extend, connect, report, be audited.
 
 Sources: Cinder's volume driver interface and its capability reports
 (cinder/interface/volume_driver.py, cinder/scheduler/host_manager.py).
 """
 
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
 Scalar = bool | int | float | str
 Capability = Scalar | list[Scalar] | dict[str, Scalar]
+
+Connector = Mapping[str, Any]
+"""What a client says of the node that is to reach a volume: host, ip, initiator, platform,
+multipath, mountpoint, … as Cinder's clients send it. `host` names the node."""
+
+AttachMode = Literal["rw", "ro"]
 
 Capacity = float | Literal["infinite", "unknown"]
 """GiB, or what some backends say instead; placement then takes it to be enough."""
@@ -35,6 +42,13 @@ class DriverFailure(Exception):
 
 class VolumeBusy(DriverFailure):
     """The volume is in use on the backend and was left as it is (Cinder's VolumeIsBusy)."""
+
+    def __init__(self, reason: str, retryable_elsewhere: bool = False) -> None:
+        super().__init__(reason, retryable_elsewhere)
+
+
+class InvalidConnector(DriverFailure):
+    """What the client says of its node is not enough to connect it (Cinder: 400)."""
 
     def __init__(self, reason: str, retryable_elsewhere: bool = False) -> None:
         super().__init__(reason, retryable_elsewhere)
@@ -65,6 +79,27 @@ class Provisioned(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     provider_id: str | None = None
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client reaches a volume that is connected for it: Cinder's connection_info.
+
+    `data` depends on `driver_volume_type`:
+    - nbd: `uri` for any NBD client (the NBD URI of its specification), and its parts: `export`,
+      with `socket` (the path of a Unix socket on the backend's machine) or `host` and `port`;
+      `volume_id`.
+    - fake: `volume_id`, and nothing to reach: the volumes of the driver in memory have no content.
+    """
+
+    driver_volume_type: str
+    data: dict[str, Scalar | list[Scalar]]
+
+
+class Connected(NamedTuple):
+    """An attachment that is connected, by the name of its volume on the backend."""
+
+    object_name: str
+    attachment_id: UUID
 
 
 class PoolStats(
@@ -105,12 +140,18 @@ class PoolStats(
 
 
 class BackendStats(msgspec.Struct, frozen=True, kw_only=True):
-    """A backend's report to placement. Field names are Cinder's."""
+    """A backend's report to placement. Field names are Cinder's, but for the data path.
+
+    `data_path` is the driver_volume_type of connections, "none" if there are none to be had, for
+    the reason that `data_path_problem` gives the operator.
+    """
 
     volume_backend_name: str
     vendor_name: str
     driver_version: str
     storage_protocol: str
+    data_path: str = "none"
+    data_path_problem: str = ""
     pools: tuple[PoolStats, ...]
 
 
@@ -132,11 +173,33 @@ class Driver(Protocol):
     async def delete_volume(self, spec: VolumeSpec) -> None:
         """Remove the volume and everything a broken-off call left of it.
 
-        Nothing to remove is success. Raises VolumeBusy while somebody uses the volume.
+        Nothing to remove is success. Raises VolumeBusy while it is connected or otherwise in use.
         """
 
     async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
-        """Grow the volume, new space reading as zeros; the size it has is success, less refused."""
+        """Grow the volume, new space reading as zeros; the size it has is success, less refused.
+
+        Who is connected sees the new size, or the call is refused and changes nothing: pools on
+        which that is so report `online_extend_support` as false.
+        """
+
+    async def connect_volume(
+        self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
+    ) -> Connection:
+        """Let the connector's node reach the volume until `disconnect_volume`.
+
+        The same attachment again has the same connection, and one that broke is mended; in
+        another mode the former one ends, at the same address. Any number of attachments of one
+        volume see one content. Connections outlive a driver that dies, but not one that is
+        closed: they are disturbed then, not forgotten, and `check` brings them back.
+        Raises InvalidConnector.
+        """
+
+    async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
+        """End the attachment's connection, whoever still uses it; nothing connected is success."""
+
+    async def connections(self, pool: str | None = None) -> set[Connected]:
+        """All that was connected and not disconnected, in one pool or in all; for audit."""
 
     async def stats(self) -> BackendStats:
         """Capacities and capabilities now."""
@@ -148,7 +211,18 @@ class Driver(Protocol):
         """
 
     async def check(self) -> None:
-        """Make ready, clearing what dead processes left. Raises DriverFailure if unusable."""
+        """Make ready: clear what dead processes left, bring back connections that were lost.
+
+        Connections of volumes that are gone end. Raises DriverFailure if the backend is unusable.
+        """
 
     async def close(self) -> None:
         """Finish running calls and let go of everything held. The volumes stay."""
+
+
+def node_of(connector: Connector) -> str:
+    """The name of the node that is to be connected. Raises InvalidConnector if it has none."""
+    host = connector.get("host")
+    if not isinstance(host, str) or not host.strip():
+        raise InvalidConnector("the connector does not say which host is to be connected")
+    return host

@@ -14,17 +14,23 @@ from uuid import UUID
 
 from adapters.drivers import reflink
 from adapters.drivers.contract import (
+    AttachMode,
     BackendStats,
+    Connected,
+    Connection,
+    Connector,
     DriverFailure,
     PoolStats,
     Provisioned,
     VolumeSpec,
+    node_of,
 )
 from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
 from adapters.drivers.locks import ObjectLocks, exclusive
 
 GIB = 2**30
 BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's own block size; stat(2)
+NO_DATA_PATH = "this driver keeps volumes, and exports none yet"
 CONCURRENT_CALLS = 8  # threads; they mostly wait for fsync
 
 UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -88,12 +94,25 @@ class FileDriver:
         size_bytes = new_size_gib * GIB
         await self._on_object("extend", spec, lambda path: _extend(path, size_bytes))
 
+    async def connect_volume(
+        self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
+    ) -> Connection:
+        node_of(connector)
+        raise DriverFailure(NO_DATA_PATH, False)
+
+    async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
+        self._pool_directory(spec.pool)
+
+    async def connections(self, pool: str | None = None) -> set[Connected]:
+        return set()
+
     async def stats(self) -> BackendStats:
         return BackendStats(
             volume_backend_name=self._name,
             vendor_name="Lapilli",
             driver_version="1.0",
             storage_protocol="file",
+            data_path_problem=NO_DATA_PATH,
             pools=await self._in_thread(
                 lambda: tuple(self._pool_stats(pool) for pool in self._pools)
             ),

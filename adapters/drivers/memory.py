@@ -6,19 +6,38 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from enum import Enum
 from typing import Literal
+from uuid import UUID
 
 import msgspec
 
 from adapters.drivers.contract import (
+    AttachMode,
     BackendStats,
+    Connected,
+    Connection,
+    Connector,
     DriverFailure,
     PoolStats,
     Provisioned,
+    VolumeBusy,
     VolumeSpec,
+    node_of,
 )
 from adapters.drivers.locks import ObjectLocks
 
-Operation = Literal["create_volume", "delete_volume", "extend_volume", "stats", "objects", "check"]
+Operation = Literal[
+    "create_volume",
+    "delete_volume",
+    "extend_volume",
+    "connect_volume",
+    "disconnect_volume",
+    "connections",
+    "stats",
+    "objects",
+    "check",
+]
+
+DATA_PATH = "fake"
 
 
 class Work(Enum):
@@ -107,6 +126,7 @@ class MemoryPool:
         self.capacity_gib = capacity_gib
         self.provisioned_gib = 0
         self.volumes: dict[str, StoredVolume] = {}
+        self.connected: dict[Connected, AttachMode] = {}
 
     def provision(self, size_gib: int) -> None:
         """Take space, or give it back if negative. Raises DriverFailure if there is too little."""
@@ -155,6 +175,26 @@ class MemoryDriver:
             "extend_volume", spec, lambda work: self._extend(spec, new_size_gib, work)
         )
 
+    async def connect_volume(
+        self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
+    ) -> Connection:
+        node_of(connector)
+        connected = Connected(spec.object_name, attachment_id)
+        await self._on_object(
+            "connect_volume", spec, lambda work: self._connect(spec, connected, mode)
+        )
+        return Connection(driver_volume_type=DATA_PATH, data={"volume_id": str(spec.id)})
+
+    async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
+        connected = Connected(spec.object_name, attachment_id)
+        await self._on_object(
+            "disconnect_volume", spec, lambda work: self._disconnect(spec, connected)
+        )
+
+    async def connections(self, pool: str | None = None) -> set[Connected]:
+        await self._asked("connections")
+        return {each for pool in self._pools(pool) for each in pool.connected}
+
     async def stats(self) -> BackendStats:
         await self._asked("stats")
         return BackendStats(
@@ -162,19 +202,25 @@ class MemoryDriver:
             vendor_name="Lapilli",
             driver_version="1.0",
             storage_protocol="memory",
+            data_path=DATA_PATH,
             pools=tuple(_pool_stats(name, pool) for name, pool in self._backend.pools.items()),
         )
 
     async def objects(self, pool: str | None = None) -> set[str]:
         await self._asked("objects")
-        pools = self._backend.pools.values() if pool is None else [self._backend.pool(pool)]
-        return {name for each in pools for name in each.volumes}
+        return {name for each in self._pools(pool) for name in each.volumes}
 
     async def check(self) -> None:
         await self._asked("check")
+        for pool in self._pools():
+            for connected in [c for c in pool.connected if c.object_name not in pool.volumes]:
+                del pool.connected[connected]
 
     async def close(self) -> None:
         pass
+
+    def _pools(self, name: str | None = None) -> list[MemoryPool]:
+        return list(self._backend.pools.values()) if name is None else [self._backend.pool(name)]
 
     async def _asked(self, operation: Operation) -> None:
         fault = await self._faults.meet(operation)
@@ -213,6 +259,8 @@ class MemoryDriver:
         found = pool.volumes.get(spec.object_name)
         if found is None:
             return
+        if any(each.object_name == spec.object_name for each in pool.connected):
+            raise VolumeBusy(f"{spec.object_name} is connected")
         found.whole = False
         if work is Work.ALL:
             del pool.volumes[spec.object_name]
@@ -232,6 +280,16 @@ class MemoryDriver:
         found.provisioned_gib = new_size_gib
         if work is Work.ALL:
             found.size_gib = new_size_gib
+
+    def _connect(self, spec: VolumeSpec, connected: Connected, mode: AttachMode) -> None:
+        pool = self._backend.pool(spec.pool)
+        found = pool.volumes.get(spec.object_name)
+        if found is None or not found.whole:
+            raise DriverFailure(f"{spec.object_name} is not there to connect", False)
+        pool.connected[connected] = mode
+
+    def _disconnect(self, spec: VolumeSpec, connected: Connected) -> None:
+        self._backend.pool(spec.pool).connected.pop(connected, None)
 
 
 def _pool_stats(name: str, pool: MemoryPool) -> PoolStats:
