@@ -107,6 +107,8 @@ def open_driver(settings: Settings, backend: str) -> Driver:
         volume_backend_name=known_as,
         max_over_subscription_ratio=settings.placement.over_subscription_ratio,
         reserved_percentage=settings.placement.reserved_percentage,
+        nbd_host=configured.nbd_host,
+        nbd_first_port=configured.nbd_first_port,
     )
 
 

@@ -181,6 +181,16 @@ class Backend(Section, frozen=True, kw_only=True):
     directory: Annotated[str, says("Where the file driver keeps them. Empty: `data_dir`/name.")] = (
         ""
     )
+    nbd_host: Annotated[
+        str,
+        says(
+            "Address on which the file driver exports attached volumes over NBD; anybody who"
+            " reaches it and knows the attachment may use the volume. Empty: Unix sockets."
+        ),
+    ] = ""
+    nbd_first_port: Annotated[
+        int, says("Lowest port for that; each attachment has its own.", ge=1, le=65535)
+    ] = 10809
     pools: Annotated[
         tuple[Name, ...], says("Names of its pools. Empty: one, named as the backend.")
     ] = ()

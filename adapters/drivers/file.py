@@ -1,18 +1,16 @@
 """The embedded default backend: each volume is a sparse file in its pool's directory."""
 
 import asyncio
-import errno
 import os
 import re
-import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeVar
 from uuid import UUID
 
-from adapters.drivers import reflink
+from adapters.drivers import nbd, reflink, sparse_file
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,
@@ -22,34 +20,22 @@ from adapters.drivers.contract import (
     DriverFailure,
     PoolStats,
     Provisioned,
+    VolumeBusy,
     VolumeSpec,
     node_of,
 )
-from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
+from adapters.drivers.durable import remove, sync_directory
+from adapters.drivers.exports import Export, Exports
+from adapters.drivers.failures import FULL, failures
 from adapters.drivers.locks import ObjectLocks, exclusive
 
 GIB = 2**30
 BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's own block size; stat(2)
-NO_DATA_PATH = "this driver keeps volumes, and exports none yet"
 CONCURRENT_CALLS = 8  # threads; they mostly wait for fsync
 
 UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 VOLUME = re.compile(f"volume-{UUID_PATTERN}")
 PARTIAL = re.compile(rf"\.volume-({UUID_PATTERN})\.partial")
-
-FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-REMEDIES = {
-    errno.ENOSPC: "free some space (or inodes) there",
-    errno.EDQUOT: "raise the disk quota of the user that runs this service",
-    errno.EFBIG: "this filesystem does not take files that large",
-    errno.EACCES: "give the user that runs this service read and write permission",
-    errno.EPERM: "give the user that runs this service read and write permission",
-    errno.EROFS: "mount the filesystem read-write",
-    errno.EIO: "the disk is failing: see the kernel log",
-    errno.ENOENT: "create the directory, or mount the filesystem that should be there",
-    errno.ENOTDIR: "a directory is needed there, and something else is in its place",
-    errno.ELOOP: "a symbolic link is in the place of a volume: remove it",
-}
 
 T = TypeVar("T")
 
@@ -69,7 +55,10 @@ class FileDriver:
         volume_backend_name: str = "file",
         max_over_subscription_ratio: float | Literal["auto"] = 20.0,
         reserved_percentage: int = 0,
+        nbd_host: str = "",
+        nbd_first_port: int = 10809,
     ) -> None:
+        """Attached volumes are exported on Unix sockets, or on ports of `nbd_host`."""
         for pool in pools:
             if not re.fullmatch(r"[\w-][\w.-]*", pool):
                 raise ValueError(f"{pool!r} cannot name a directory for a pool")
@@ -78,43 +67,72 @@ class FileDriver:
         self._name = volume_backend_name
         self._max_over_subscription_ratio = max_over_subscription_ratio
         self._reserved_percentage = reserved_percentage
+        self._exports = Exports(directory, host=nbd_host, first_port=nbd_first_port)
         self._reflink: dict[str, bool] = {}
         self._locks = ObjectLocks()
         self._threads = ThreadPoolExecutor(CONCURRENT_CALLS, thread_name_prefix="file-driver")
 
     async def create_volume(self, spec: VolumeSpec) -> Provisioned:
         size_bytes = spec.size_gib * GIB
-        await self._on_object("create", spec, lambda path: _create(path, size_bytes))
+        await self._on_object("create", spec, lambda path: sparse_file.create(path, size_bytes))
         return Provisioned()
 
     async def delete_volume(self, spec: VolumeSpec) -> None:
-        await self._on_object("delete", spec, _delete)
+        def delete(path: Path) -> None:
+            if self._exports.of(spec.pool, spec.object_name):
+                raise VolumeBusy(f"{spec.object_name} is connected")
+            sparse_file.delete(path)
+
+        await self._on_object("delete", spec, delete)
 
     async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
         size_bytes = new_size_gib * GIB
-        await self._on_object("extend", spec, lambda path: _extend(path, size_bytes))
+
+        def extend(path: Path) -> None:
+            if sparse_file.is_whole(path) and path.stat().st_size < size_bytes:
+                self._exports.check_growth(spec.pool, spec.object_name)
+            sparse_file.extend(path, size_bytes)
+
+        await self._on_object("extend", spec, extend)
 
     async def connect_volume(
         self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
     ) -> Connection:
         node_of(connector)
-        raise DriverFailure(NO_DATA_PATH, False)
+
+        def connect(path: Path) -> Export:
+            if not sparse_file.is_whole(path):
+                raise DriverFailure(f"{path} is not there to connect", False)
+            return self._exports.connect(
+                path, pool=spec.pool, attachment_id=attachment_id, mode=mode
+            )
+
+        return (await self._on_object("connect", spec, connect)).connection
 
     async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
-        self._pool_directory(spec.pool)
+        await self._on_object("disconnect", spec, lambda _: self._exports.disconnect(attachment_id))
 
     async def connections(self, pool: str | None = None) -> set[Connected]:
-        return set()
+        if pool is not None:
+            self._pool_directory(pool)
+
+        def connected() -> set[Connected]:
+            with failures("cannot list connections", self._directory):
+                return {e.connected for e in self._exports.all() if pool in (None, e.pool)}
+
+        return await self._in_thread(connected)
 
     async def stats(self) -> BackendStats:
+        program = nbd.installed()
         return BackendStats(
             volume_backend_name=self._name,
             vendor_name="Lapilli",
             driver_version="1.0",
             storage_protocol="file",
-            data_path_problem=NO_DATA_PATH,
+            data_path="nbd" if program else "none",
+            data_path_problem="" if program else nbd.NO_PROGRAM,
             pools=await self._in_thread(
-                lambda: tuple(self._pool_stats(pool) for pool in self._pools)
+                lambda: tuple(self._pool_stats(pool, program) for pool in self._pools)
             ),
         )
 
@@ -135,20 +153,22 @@ class FileDriver:
         await self._in_thread(self._make_ready)
 
     async def close(self) -> None:
+        """Stop the exports as well, unless other processes drive this directory."""
         await asyncio.to_thread(self._threads.shutdown)
+        await asyncio.to_thread(self._exports.close)
 
-    async def _on_object(self, verb: str, spec: VolumeSpec, work: Callable[[Path], None]) -> None:
+    async def _on_object(self, verb: str, spec: VolumeSpec, work: Callable[[Path], T]) -> T:
         directory = self._pool_directory(spec.pool)
 
-        def locked() -> None:
-            failures = _failures(f"cannot {verb} {spec.object_name}", directory)
-            with failures, exclusive(directory, spec.id):
-                work(directory / spec.object_name)
+        def locked() -> T:
+            trouble = failures(f"cannot {verb} {spec.object_name}", directory)
+            with trouble, exclusive(directory, spec.id):
+                return work(directory / spec.object_name)
 
         # The lock on disk alone would do; waiting here does not keep a thread. A cancelled call
         # goes on in its thread, still excluding others by the lock on disk.
         async with self._locks.of(f"{spec.pool}/{spec.object_name}"):
-            await self._in_thread(locked)
+            return await self._in_thread(locked)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
@@ -160,15 +180,34 @@ class FileDriver:
 
     def _make_ready(self) -> None:
         for pool, directory in self._pools.items():
-            with _failures(f"pool {pool!r} is not usable", directory):
+            with failures(f"pool {pool!r} is not usable", directory):
                 directory.mkdir(mode=0o700, exist_ok=True)
                 _remove_leftovers(directory)
                 self._can_reflink(pool)
+        with failures("connections are not usable", self._directory):
+            for export in self._exports.all():
+                if export.pool in self._pools:
+                    self._bring_back(export)
+
+    def _bring_back(self, export: Export) -> None:
+        directory = self._pools[export.pool]
+        path = directory / export.object_name
+        with exclusive(directory, export.volume_id):
+            if export not in self._exports.all():
+                return  # disconnected since
+            if not sparse_file.is_whole(path):
+                self._exports.disconnect(export.attachment_id)
+                return
+            # The backend is usable without it, and whoever connects again is told what is wrong.
+            with suppress(DriverFailure, OSError):
+                self._exports.connect(
+                    path, pool=export.pool, attachment_id=export.attachment_id, mode=export.mode
+                )
 
     def _volumes(self, pool: str) -> dict[str, os.stat_result]:
         directory = self._pool_directory(pool)
         found: dict[str, os.stat_result] = {}
-        with _failures(f"cannot list pool {pool!r}", directory), os.scandir(directory) as entries:
+        with failures(f"cannot list pool {pool!r}", directory), os.scandir(directory) as entries:
             for entry in entries:
                 if VOLUME.fullmatch(entry.name):
                     try:
@@ -177,10 +216,10 @@ class FileDriver:
                         continue  # deleted since it was listed
         return found
 
-    def _pool_stats(self, pool: str) -> PoolStats:
+    def _pool_stats(self, pool: str, program: nbd.Program | None) -> PoolStats:
         directory = self._pools[pool]
         volumes = self._volumes(pool).values()
-        with _failures(f"cannot measure pool {pool!r}", directory):
+        with failures(f"cannot measure pool {pool!r}", directory):
             space = os.statvfs(directory)
             can_reflink = self._can_reflink(pool)
         return PoolStats(
@@ -194,7 +233,11 @@ class FileDriver:
             thick_provisioning_support=False,
             max_over_subscription_ratio=self._max_over_subscription_ratio,
             reserved_percentage=self._reserved_percentage,
-            capabilities={"reflink": can_reflink},
+            capabilities={
+                "reflink": can_reflink,
+                "multiattach": program is not None,
+                "online_extend_support": program is not None and program.shows_growth,
+            },
         )
 
     def _can_reflink(self, pool: str) -> bool:
@@ -208,45 +251,6 @@ class FileDriver:
         return self._reflink[pool]
 
 
-def _create(path: Path, size_bytes: int) -> None:
-    remove(partial_of(path))  # of a crash: who comes here holds the object's lock
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        with appearing(path) as file:
-            os.ftruncate(file, size_bytes)
-        return
-    if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
-        raise DriverFailure(
-            f"{path} exists and is not a volume of {size_bytes} bytes: left as it is", False
-        )
-    sync_directory(path.parent)  # the call that made it may have died before it did this
-
-
-def _delete(path: Path) -> None:
-    remove(partial_of(path))
-    remove(path)
-    sync_directory(path.parent)
-
-
-def _extend(path: Path, size_bytes: int) -> None:
-    try:
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise DriverFailure(f"{path} is not there to extend", False) from None
-    try:
-        found_bytes = os.fstat(file).st_size
-        if size_bytes < found_bytes:
-            raise DriverFailure(
-                f"{path} has {found_bytes} bytes and cannot shrink to {size_bytes}", False
-            )
-        if size_bytes > found_bytes:
-            os.ftruncate(file, size_bytes)
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
 def _remove_leftovers(directory: Path) -> None:
     for path in directory.iterdir():
         if leftover := PARTIAL.fullmatch(path.name):
@@ -256,14 +260,3 @@ def _remove_leftovers(directory: Path) -> None:
             except BlockingIOError:
                 continue  # a live process is at work on it
     sync_directory(directory)
-
-
-@contextmanager
-def _failures(what: str, directory: Path) -> Iterator[None]:
-    """Say what the operating system's error means to the person who runs this backend."""
-    try:
-        yield
-    except OSError as error:
-        said = os.strerror(error.errno) if error.errno else str(error)
-        remedy = REMEDIES.get(error.errno or 0, "see the system log")
-        raise DriverFailure(f"{what} in {directory}: {said}: {remedy}", True) from error

@@ -25,17 +25,9 @@ from adapters.drivers.contract import (
 )
 from adapters.drivers.locks import ObjectLocks
 
-Operation = Literal[
-    "create_volume",
-    "delete_volume",
-    "extend_volume",
-    "connect_volume",
-    "disconnect_volume",
-    "connections",
-    "stats",
-    "objects",
-    "check",
-]
+OnVolume = Literal["create_volume", "delete_volume", "extend_volume"]
+OnConnection = Literal["connect_volume", "disconnect_volume", "connections"]
+Operation = Literal[OnVolume, OnConnection, "stats", "objects", "check"]
 
 DATA_PATH = "fake"
 
@@ -179,16 +171,14 @@ class MemoryDriver:
         self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
     ) -> Connection:
         node_of(connector)
-        connected = Connected(spec.object_name, attachment_id)
         await self._on_object(
-            "connect_volume", spec, lambda work: self._connect(spec, connected, mode)
+            "connect_volume", spec, lambda _: self._connect(spec, attachment_id, mode)
         )
         return Connection(driver_volume_type=DATA_PATH, data={"volume_id": str(spec.id)})
 
     async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
-        connected = Connected(spec.object_name, attachment_id)
         await self._on_object(
-            "disconnect_volume", spec, lambda work: self._disconnect(spec, connected)
+            "disconnect_volume", spec, lambda _: self._disconnect(spec, attachment_id)
         )
 
     async def connections(self, pool: str | None = None) -> set[Connected]:
@@ -213,8 +203,8 @@ class MemoryDriver:
     async def check(self) -> None:
         await self._asked("check")
         for pool in self._pools():
-            for connected in [c for c in pool.connected if c.object_name not in pool.volumes]:
-                del pool.connected[connected]
+            for gone in [each for each in pool.connected if each.object_name not in pool.volumes]:
+                del pool.connected[gone]
 
     async def close(self) -> None:
         pass
@@ -281,14 +271,15 @@ class MemoryDriver:
         if work is Work.ALL:
             found.size_gib = new_size_gib
 
-    def _connect(self, spec: VolumeSpec, connected: Connected, mode: AttachMode) -> None:
+    def _connect(self, spec: VolumeSpec, attachment_id: UUID, mode: AttachMode) -> None:
         pool = self._backend.pool(spec.pool)
         found = pool.volumes.get(spec.object_name)
         if found is None or not found.whole:
             raise DriverFailure(f"{spec.object_name} is not there to connect", False)
-        pool.connected[connected] = mode
+        pool.connected[Connected(spec.object_name, attachment_id)] = mode
 
-    def _disconnect(self, spec: VolumeSpec, connected: Connected) -> None:
+    def _disconnect(self, spec: VolumeSpec, attachment_id: UUID) -> None:
+        connected = Connected(spec.object_name, attachment_id)
         self._backend.pool(spec.pool).connected.pop(connected, None)
 
 
@@ -302,4 +293,5 @@ def _pool_stats(name: str, pool: MemoryPool) -> PoolStats:
         total_volumes=len(pool.volumes),
         thin_provisioning_support=False,
         thick_provisioning_support=True,
+        capabilities={"multiattach": True, "online_extend_support": True},
     )
