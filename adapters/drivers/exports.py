@@ -3,9 +3,7 @@
 import errno
 import fcntl
 import os
-import socket
 import stat
-import subprocess
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -73,7 +71,6 @@ class Exports:
         self._first_port = first_port
         self._joining = threading.Lock()
         self._joined: int | None = None
-        self._children: dict[UUID, subprocess.Popen[bytes]] = {}
 
     def all(self) -> list[Export]:
         """What is connected. Raises DriverFailure for a record that somebody has damaged."""
@@ -103,29 +100,23 @@ class Exports:
             raise DriverFailure(nbd.NO_PROGRAM, False)
         if kept:
             self._stop(kept)
-        listener, address = self._listen(attachment_id, kept)
-        with listener:
-            export = Export(
-                attachment_id=attachment_id,
-                pool=pool,
-                object_name=file.name,
-                mode=mode,
-                program=program.name,
-                address=address,
-            )
-            try:
-                self._write(export)
-                with process_lock.for_a_new_one(self._path(attachment_id, ".pid")) as lock:
-                    self._children[attachment_id] = nbd.start(
-                        program.command(file, str(attachment_id), mode),
-                        listener=listener,
-                        lock=lock,
-                        address=address,
-                    )
-            except BaseException:
-                if kept is None:
-                    self.disconnect(attachment_id)
-                raise
+        export = Export(
+            attachment_id=attachment_id,
+            pool=pool,
+            object_name=file.name,
+            mode=mode,
+            program=program.name,
+            address=self._address(attachment_id, kept),
+        )
+        try:
+            self._write(export)
+            self._start(program, export, file)
+        except BaseException:
+            if kept:
+                self._stop(export)
+            else:
+                self.disconnect(attachment_id)
+            raise
         return export
 
     def check_growth(self, pool: str, object_name: str) -> None:
@@ -163,7 +154,7 @@ class Exports:
             for export in self.all():
                 self._stop(export)
             if self._sockets != self._directory:
-                with suppress(FileNotFoundError):
+                with suppress(OSError):  # never made, or not only ours
                     self._sockets.rmdir()
         finally:
             os.close(self._joined)
@@ -188,36 +179,47 @@ class Exports:
         lock = self._path(export.attachment_id, ".pid")
         return process_lock.runs(lock) and export.address.greets()
 
+    def _start(self, program: nbd.Program, export: Export, file: Path) -> None:
+        pid_file = self._path(export.attachment_id, ".pid")
+        service = nbd.Service(
+            file=file,
+            export=str(export.attachment_id),
+            mode=export.mode,
+            address=export.address,
+            pid_file=pid_file,
+        )
+        with process_lock.for_a_new_one(pid_file) as lock:
+            nbd.start(program, service, lock=lock)
+
     def _stop(self, export: Export) -> None:
         """End the process, if there is one, at once: all that it has answered for is in the file.
 
         Asked politely, nbdkit would wait for its clients to leave.
         """
-        lock = self._path(export.attachment_id, ".pid")
-        process_lock.kill(lock, has_begun=export.address.greets)
+        process_lock.kill(self._path(export.attachment_id, ".pid"))
         if export.address.path:
             remove(Path(export.address.path))
-        if child := self._children.pop(export.attachment_id, None):
-            child.wait()
 
-    def _listen(
-        self, attachment_id: UUID, kept: Export | None
-    ) -> tuple[socket.socket, nbd.Address]:
+    def _address(self, attachment_id: UUID, kept: Export | None) -> nbd.Address:
+        """Where the export is to be, with nobody there. Raises DriverFailure."""
         if kept or not self._host:
             address = kept.address if kept else nbd.Address(path=str(self._socket(attachment_id)))
             if address.path:
                 _make_private(Path(address.path).parent)
-            return address.listen(), address
+            address.clear()
+            return address
         # Ports of exports that are down for a while are theirs still.
         taken = {each.address.port for each in self.all()}
         for port in range(self._first_port, LAST_PORT + 1):
             if port not in taken:
                 address = nbd.Address(host=self._host, port=port)
                 try:
-                    return address.listen(), address
+                    address.clear()
                 except OSError as error:
                     if error.errno != errno.EADDRINUSE:
                         raise
+                else:
+                    return address
         raise DriverFailure(f"no port of {self._host} from {self._first_port} on is free", True)
 
     def _record(self, path: Path) -> Export | None:

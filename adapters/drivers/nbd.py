@@ -22,51 +22,59 @@ GREETING = b"NBDMAGICIHAVEOPT"
 START_S = 30.0
 """How long a program may take until it serves; a machine under load is slow."""
 
-BACKLOG = 64
-
 LARGEST_SOCKET_PATH = 107
 """Bytes that the path of a Unix socket may have, unix(7)."""
 
-# A program that is given its socket (as systemd does: LISTEN_FDS and LISTEN_PID, from descriptor 3
-# on) need not be waited for before clients may connect, and cannot lose its port in between. Only
-# the new process knows its own number, hence the shell. It comes with the socket as standard input
-# and the lock file as standard output, writes its number into that, and keeps it open.
-_AS_ITSELF = """\
-echo $$
-exec 3<&0 4>&1 </dev/null >/dev/null
-LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"
-"""
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program is to serve, where, and the file that gets its process number."""
+
+    file: Path
+    export: str
+    mode: AttachMode
+    address: "Address"
+    pid_file: Path
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One that can serve. `shows_growth`: who connects after the file grew sees its new size."""
+    """One that can serve. It goes into the background once clients may connect.
+
+    `shows_growth`: who connects after the file grew sees its new size.
+    """
 
     name: str
-    command: Callable[[Path, str, AttachMode], Sequence[str]]
+    command: Callable[[Service], Sequence[str]]
     shows_growth: bool
 
 
-def _nbdkit(file: Path, export: str, mode: AttachMode) -> Sequence[str]:
-    # Strict: a client that comes back to an address which is another's by now must not get in.
+def _nbdkit(service: Service) -> Sequence[str]:
+    # In the foreground (and so with a socket handed to it) nbdkit would end with the thread that
+    # started it. Strict: who comes back to a port that is another's by now must not get in.
+    at = service.address
     return [
-        *("nbdkit", "--foreground", *(["--readonly"] if mode == "ro" else [])),
-        *("--filter=exportname", "file", f"file={file}"),
-        *(f"exportname={export}", "exportname-strict=true", "exportname-list=empty"),
+        *("nbdkit", "--pidfile", str(service.pid_file)),
+        *(["--unix", at.path] if at.path else ["--ipaddr", at.host, "--port", str(at.port)]),
+        *(["--readonly"] if service.mode == "ro" else []),
+        *("--filter=exportname", "file", f"file={service.file}"),
+        *(f"exportname={service.export}", "exportname-strict=true", "exportname-list=empty"),
     ]
 
 
-def _qemu_nbd(file: Path, export: str, mode: AttachMode) -> Sequence[str]:
+def _qemu_nbd(service: Service) -> Sequence[str]:
     # Without its own locks on the file: several attachments of one volume are none of its business.
     image = {
         "driver": "raw",
         "file.driver": "file",
         "file.locking": "off",
-        "file.filename": str(file).replace(",", ",,"),
+        "file.filename": str(service.file).replace(",", ",,"),
     }
+    at = service.address
     return [
-        *("qemu-nbd", "--persistent", "--shared=0", f"--export-name={export}"),
-        *(["--read-only"] if mode == "ro" else []),
-        *("--image-opts", ",".join(f"{key}={value}" for key, value in image.items())),
+        *("qemu-nbd", "--fork", "--persistent", "--shared=0", f"--pid-file={service.pid_file}"),
+        *(["--socket", at.path] if at.path else ["--bind", at.host, "--port", str(at.port)]),
+        *(["--read-only"] if service.mode == "ro" else []),
+        *(f"--export-name={service.export}", "--image-opts"),
+        ",".join(f"{key}={value}" for key, value in image.items()),
     ]
 
 
@@ -102,21 +110,15 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         """As clients are told."""
         return {"socket": self.path} if self.path else {"host": self.host, "port": self.port}
 
-    def listen(self) -> socket.socket:
-        """A socket that listens here; who did so on this path is gone. Raises OSError."""
+    def clear(self) -> None:
+        """Remove the socket of whoever listened on this path. Raises OSError for a port in use."""
         if self.path:
             Path(self.path).unlink(missing_ok=True)
-        listener = socket.socket(self._family)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(self._bound)
-            if self.path:
-                Path(self.path).chmod(0o600)
-            listener.listen(BACKLOG)
-        except BaseException:
-            listener.close()
-            raise
-        return listener
+            return
+        with socket.socket(self._family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(self._bound)
+            probe.listen()
 
     def greets(self, timeout_s: float = START_S) -> bool:
         """Whether an NBD server answers here. One that is only starting is waited for."""
@@ -148,29 +150,29 @@ def socket_directory(preferred: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"lapilli-{os.getuid()}-{digest}"
 
 
-def start(
-    command: Sequence[str], *, listener: socket.socket, lock: int, address: Address
-) -> subprocess.Popen[bytes]:
-    """Run the program until it serves at `address`, to which `listener` is bound; closes that.
+def start(program: Program, service: Service, *, lock: int) -> None:
+    """Run the program in the background; return once it serves.
 
-    The process keeps `lock`, a descriptor to which its number is written, open for as long as it
-    lives. Raises DriverFailure with what the program said.
+    It inherits `lock`, a descriptor, and keeps it open for as long as it lives. Raises
+    DriverFailure with what the program said.
     """
-    with listener:
-        process = subprocess.Popen(
-            ["/bin/sh", "-c", _AS_ITSELF, "sh", *command],
-            stdin=listener.fileno(),
-            stdout=lock,
+    try:
+        done = subprocess.run(
+            program.command(service),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            pass_fds=(lock,),
             cwd="/",
             env={**os.environ, "LC_ALL": "C"},
             start_new_session=True,  # Ctrl-C is for us, who end it last
+            timeout=START_S,
+            check=False,
         )
-    assert process.stderr
-    with process.stderr:  # afterwards nobody listens, and both programs bear that
-        if address.greets():
-            return process
-        process.kill()
-        said = process.stderr.read().decode(errors="replace").strip()
-        process.wait()
-    raise DriverFailure(f"{command[0]} does not serve: {said or 'it said nothing'}", True)
+    except subprocess.TimeoutExpired:
+        raise DriverFailure(f"{program.name} did not start in {START_S:g} s", True) from None
+    said = done.stderr.decode(errors="replace").strip()
+    if done.returncode:
+        raise DriverFailure(f"{program.name} does not start: {said or done.returncode}", True)
+    if not service.address.greets():
+        raise DriverFailure(f"{program.name} started, but does not serve", True)

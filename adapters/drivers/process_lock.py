@@ -7,11 +7,17 @@ is never taken for the one that was meant. All functions raise OSError besides w
 import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.drivers.contract import DriverFailure
+
+START_S = 30.0
+"""How long a process may take until it has written its number."""
+
+POLL_S = 0.01
 
 
 def runs(path: Path) -> bool:
@@ -28,7 +34,7 @@ def runs(path: Path) -> bool:
 
 @contextmanager
 def for_a_new_one(path: Path) -> Iterator[int]:
-    """The file, empty and locked, for a process to inherit: it writes its number and a newline.
+    """The file, empty and locked, for a process to inherit, which writes its number and a newline.
 
     Nobody may hold it. It is the process's once we let go.
     """
@@ -41,11 +47,10 @@ def for_a_new_one(path: Path) -> Iterator[int]:
         os.close(lock)
 
 
-def kill(path: Path, *, has_begun: Callable[[], object]) -> None:
+def kill(path: Path) -> None:
     """Kill the process that holds the file and wait for its end; none is success.
 
-    `has_begun` waits until a process that is only starting has done so, or ended. Raises
-    DriverFailure for one that holds the file and has not written its number even then.
+    Raises DriverFailure for one that holds the file and does not write its number.
     """
     try:
         lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
@@ -53,21 +58,20 @@ def kill(path: Path, *, has_begun: Callable[[], object]) -> None:
         return
     try:
         if not _taken(lock):
-            _kill_holder(lock, path, has_begun)
+            _kill_holder(lock, path)
             fcntl.flock(lock, fcntl.LOCK_EX)  # granted once it has ended
     finally:
         os.close(lock)
 
 
-def _kill_holder(lock: int, path: Path, has_begun: Callable[[], object]) -> None:
-    number = os.pread(lock, 32, 0)
-    if not number.endswith(b"\n"):
-        has_begun()
-        number = os.pread(lock, 32, 0)
-    if _taken(lock):
-        return
-    if not number.endswith(b"\n"):
-        raise DriverFailure(f"a process holds {path} and does not say its number", False)
+def _kill_holder(lock: int, path: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while not (number := os.pread(lock, 32, 0)).endswith(b"\n"):  # it is only starting
+        if _taken(lock):
+            return
+        if time.monotonic() > deadline:
+            raise DriverFailure(f"a process holds {path} and does not say its number", True)
+        time.sleep(POLL_S)
     try:
         process = os.pidfd_open(int(number))
     except ProcessLookupError:  # it has ended since

@@ -1,6 +1,6 @@
-"""Another process at the file driver: it dies at a chosen step, stops in the middle, or races.
+"""Another process at the file driver: dies at a chosen step, stops, races, or stays connected.
 
-Usage: python -m tests.adapters.drivers.other_process die|stop|race ... (see `main`)
+Usage: python -m tests.adapters.drivers.other_process die|stop|race|connect ... (see `main`)
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from adapters.drivers.reflink import copy_file
 
 SPEC = VolumeSpec(id=UUID(int=7), size_gib=2, pool="gold", project_id="a-project")
 NEW_SIZE_GIB = 5
+ATTACHMENT = UUID(int=8)
 
 STEPS = ["open", "ftruncate", "copy_file_range", "pwrite", "fsync", "close", "rename", "unlink"]
 
@@ -62,8 +63,14 @@ async def driven(operation: str, directory: Path, *, step: int) -> None:
     await driver.check()
     if operation != "create":
         await driver.create_volume(SPEC)
+    if operation == "disconnect":
+        await driver.connect_volume(SPEC, ATTACHMENT, {"host": "a-node"}, "rw")
     die_at(step)
-    if operation == "create":
+    if operation == "connect":
+        await driver.connect_volume(SPEC, ATTACHMENT, {"host": "a-node"}, "rw")
+    elif operation == "disconnect":
+        await driver.disconnect_volume(SPEC, ATTACHMENT)
+    elif operation == "create":
         await driver.create_volume(SPEC)
     elif operation == "extend":
         await driver.extend_volume(SPEC, NEW_SIZE_GIB)
@@ -116,6 +123,15 @@ def race(directory: Path, volumes: int) -> None:
     asyncio.run(create())
 
 
+async def connect(directory: Path, volume_id: UUID) -> None:
+    """Connect a volume of 1 GiB, print its URI, and be killed."""
+    driver = FileDriver(directory, ["gold"])
+    spec = VolumeSpec(id=volume_id, size_gib=1, pool="gold", project_id="a-project")
+    connection = await driver.connect_volume(spec, ATTACHMENT, {"host": "a-node"}, "rw")
+    print(connection.data["uri"], flush=True)
+    await asyncio.Event().wait()
+
+
 def main(role: str, *arguments: str) -> None:
     match role, arguments:
         case "die", (operation, root):
@@ -124,6 +140,8 @@ def main(role: str, *arguments: str) -> None:
             stop(Path(directory))
         case "race", (directory, volumes):
             race(Path(directory), int(volumes))
+        case "connect", (directory, volume_id):
+            asyncio.run(connect(Path(directory), UUID(volume_id)))
         case _:
             raise SystemExit(__doc__)
 

@@ -75,6 +75,15 @@ async def said(process: Process) -> str:
     return (await process.stdout.readline()).decode().strip()
 
 
+async def killed_at_every_step(operation: str, root: Path) -> list[Path]:
+    """The directories left by processes killed before the first, second, … and no step."""
+    async with other_process("die", operation, root) as process:
+        steps = int(await said(process))
+        assert await process.wait() == 0
+    assert steps >= 5
+    return [root / str(step) for step in range(steps + 1)]
+
+
 def names(directory: Path) -> set[str]:
     """All that is in a pool, apart from the lock file."""
     return {path.name for path in directory.iterdir()} - {".lock"}
@@ -203,14 +212,6 @@ class TestWhatIsOnDisk:
 
 
 class TestCrashes:
-    async def killed_at_every_step(self, operation: str, root: Path) -> list[Path]:
-        """The directories left by processes killed before the first, second, … and no step."""
-        async with other_process("die", operation, root) as process:
-            steps = int(await said(process))
-            assert await process.wait() == 0
-        assert steps >= 5
-        return [root / str(step) for step in range(steps + 1)]
-
     @pytest.mark.parametrize(
         ("operation", "sizes"),
         [("create", {None, 2}), ("extend", {2, NEW_SIZE_GIB}), ("delete", {2, None})],
@@ -223,7 +224,7 @@ class TestCrashes:
         sizes: set[int | None],
     ):
         seen: set[int | None] = set()
-        for directory in await self.killed_at_every_step(operation, tmp_path):
+        for directory in await killed_at_every_step(operation, tmp_path):
             volume = directory / "gold" / SPEC.object_name
             size_gib = volume.stat().st_size // GIB if volume.exists() else None
             seen.add(size_gib)
@@ -246,7 +247,7 @@ class TestCrashes:
         self, tmp_path: Path, opened: Callable[..., FileDriver]
     ):
         for again in ("create", "delete"):
-            for directory in await self.killed_at_every_step("create", tmp_path / again):
+            for directory in await killed_at_every_step("create", tmp_path / again):
                 driver = opened(directory)
                 if again == "create":
                     await driver.create_volume(SPEC)
@@ -257,7 +258,7 @@ class TestCrashes:
 
     async def test_a_kill_at_any_step_of_a_copy_leaves_a_whole_copy_or_none(self, tmp_path: Path):
         whole = 0
-        for directory in await self.killed_at_every_step("copy", tmp_path):
+        for directory in await killed_at_every_step("copy", tmp_path):
             source, copy = directory / "source", directory / "copy"
             partial_of(copy).unlink(missing_ok=True)
             assert names(directory) <= {"source", "copy"}

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from uuid import uuid4
 
 import pytest
 
-from adapters.drivers.contract import Driver, DriverFailure, VolumeBusy
+from adapters.drivers.contract import Connected, Driver, DriverFailure, VolumeBusy
 from adapters.drivers.memory import (
     Fault,
     Faults,
@@ -15,6 +16,7 @@ from adapters.drivers.memory import (
     Operation,
     Work,
 )
+from tests.adapters.drivers.connection_contract import NODE, ConnectionContract
 from tests.adapters.drivers.contract import (
     POOLS,
     DriverContract,
@@ -57,14 +59,23 @@ class TestMemoryDriver(DriverContract):
         return lambda: MemoryDriver(backend)
 
 
+class TestMemoryDriverConnections(ConnectionContract):
+    @pytest.fixture
+    def another(self, backend: MemoryBackend) -> Callable[[], Driver]:
+        return lambda: MemoryDriver(backend)
+
+
 def test_without_faults_no_call_yields_to_the_event_loop(driver: Driver):
     spec = a_volume()
     assert goes_straight_through(driver.check())
     assert goes_straight_through(driver.create_volume(spec))
     assert goes_straight_through(driver.extend_volume(spec, 3))
+    assert goes_straight_through(driver.connect_volume(spec, uuid4(), NODE, "rw"))
+    assert goes_straight_through(driver.connections())
+    assert goes_straight_through(driver.disconnect_volume(spec, uuid4()))
     assert goes_straight_through(driver.stats())
     assert goes_straight_through(driver.objects())
-    assert goes_straight_through(driver.delete_volume(spec))
+    assert goes_straight_through(driver.delete_volume(a_volume()))
 
 
 async def test_a_call_fails_as_often_as_planned_and_does_nothing(driver: Driver, faults: Faults):
@@ -86,12 +97,41 @@ async def test_a_planned_failure_keeps_its_kind(driver: Driver, faults: Faults):
     assert not failure.value.retryable_elsewhere
 
 
-@pytest.mark.parametrize("operation", ["check", "stats", "objects"])
+@pytest.mark.parametrize("operation", ["check", "stats", "objects", "connections"])
 async def test_reports_and_checks_fail_too(driver: Driver, faults: Faults, operation: Operation):
     faults.fail(operation, BROKEN)
     with pytest.raises(DriverFailure, match="on fire"):
         await getattr(driver, operation)()
     await getattr(driver, operation)()
+
+
+async def test_connecting_and_disconnecting_fail_before_or_after_they_are_done(
+    driver: Driver, faults: Faults
+):
+    spec, attachment_id = a_volume(), uuid4()
+    connected = {Connected(spec.object_name, attachment_id)}
+    await driver.create_volume(spec)
+    for work, after in [(Work.NONE, set()), (Work.ALL, connected)]:
+        faults.plan("connect_volume", Fault(failure=BROKEN, work=work))
+        with pytest.raises(DriverFailure, match="on fire"):
+            await driver.connect_volume(spec, attachment_id, NODE, "rw")
+        assert await driver.connections() == after
+    for work, after in [(Work.NONE, connected), (Work.ALL, set())]:
+        faults.plan("disconnect_volume", Fault(failure=BROKEN, work=work))
+        with pytest.raises(DriverFailure, match="on fire"):
+            await driver.disconnect_volume(spec, attachment_id)
+        assert await driver.connections() == after
+
+
+async def test_check_ends_connections_of_volumes_that_are_gone(
+    driver: Driver, backend: MemoryBackend
+):
+    spec = a_volume()
+    await driver.create_volume(spec)
+    await driver.connect_volume(spec, uuid4(), NODE, "rw")
+    del backend.pool("gold").volumes[spec.object_name]
+    await driver.check()
+    assert await driver.connections() == set()
 
 
 async def test_work_done_before_a_failure_is_found_when_the_call_is_repeated(

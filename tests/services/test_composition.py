@@ -1,0 +1,39 @@
+"""Putting the parts together: what settings say reaches the parts."""
+
+import tempfile
+from uuid import UUID
+
+import pytest
+
+from adapters.drivers.contract import VolumeSpec
+from services import composition
+from services.settings import Backend, Settings
+from tests.adapters.drivers.nbd_clients import needs
+
+SPEC = VolumeSpec(id=UUID(int=7), size_gib=1, pool="shelf", project_id="a-project")
+
+
+@needs("nbdkit")
+@pytest.mark.parametrize(
+    ("backend", "reached"),
+    [
+        (Backend(), {"socket"}),
+        (Backend(nbd_host="127.0.0.1", nbd_first_port=20809), {"host", "port"}),
+    ],
+    ids=["as it comes", "with a host"],
+)
+async def test_a_backend_exports_where_its_settings_say(backend: Backend, reached: set[str]):
+    with tempfile.TemporaryDirectory(prefix="nbd-") as directory:
+        settings = Settings(data_dir=directory, backends={"shelf": backend})
+        driver = composition.open_driver(settings, "shelf")
+        try:
+            await driver.check()
+            await driver.create_volume(SPEC)
+            connection = await driver.connect_volume(SPEC, UUID(int=8), {"host": "here"}, "rw")
+        finally:
+            await driver.close()
+    data = connection.data
+    assert data.keys() - {"uri", "export", "volume_id"} == reached
+    if "port" in reached:
+        assert data["host"] == "127.0.0.1"
+        assert int(str(data["port"])) >= 20809
