@@ -6,6 +6,7 @@ import signal
 import socket
 import stat
 import tempfile
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -363,17 +364,17 @@ class TestDeath:
         process = os.pidfd_open(serving)
         signal.pidfd_send_signal(process, signal.SIGKILL)
         await _ended(process)
-        stranger = await asyncio.create_subprocess_exec("sleep", "600")
+        stranger = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
         try:
             (root / ".nbd" / f"{attachment_id}.pid").write_text(f"{stranger.pid}\n")
             await driver.connect_volume(spec, attachment_id, NODE, "rw")
             assert len(exporting(volume)) == 1
             await driver.disconnect_volume(spec, attachment_id)
-            assert stranger.returncode is None
-            os.kill(stranger.pid, 0)
+            assert await stranger.communicate(b"alive") == (b"alive", None)
         finally:
-            stranger.kill()
-            await stranger.wait()
+            if stranger.returncode is None:
+                stranger.kill()
+                await stranger.wait()
 
     async def test_check_ends_connections_of_volumes_that_are_gone(
         self, driver: FileDriver, spec: VolumeSpec, attachment_id: UUID, root: Path, volume: Path
