@@ -1,6 +1,5 @@
 """Volumes that are exported over NBD: one process per attachment, and a record that outlives it."""
 
-import errno
 import fcntl
 import os
 import stat
@@ -211,15 +210,9 @@ class Exports:
         # Ports of exports that are down for a while are theirs still.
         taken = {each.address.port for each in self.all()}
         for port in range(self._first_port, LAST_PORT + 1):
-            if port not in taken:
-                address = nbd.Address(host=self._host, port=port)
-                try:
-                    address.clear()
-                except OSError as error:
-                    if error.errno != errno.EADDRINUSE:
-                        raise
-                else:
-                    return address
+            address = nbd.Address(host=self._host, port=port)
+            if port not in taken and address.is_free():
+                return address
         raise DriverFailure(f"no port of {self._host} from {self._first_port} on is free", True)
 
     def _record(self, path: Path) -> Export | None:

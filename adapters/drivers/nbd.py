@@ -1,11 +1,13 @@
 """Programs that serve one file over NBD: finding, starting and asking them. They outlive us."""
 
+import errno
 import hashlib
 import os
 import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +23,11 @@ GREETING = b"NBDMAGICIHAVEOPT"
 
 START_S = 30.0
 """How long a program may take until it serves; a machine under load is slow."""
+
+ENDING_S = 2.0
+"""How long the port of a process that ended may still be held by what is left of it."""
+
+POLL_S = 0.01
 
 LARGEST_SOCKET_PATH = 107
 """Bytes that the path of a Unix socket may have, unix(7)."""
@@ -111,14 +118,31 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         return {"socket": self.path} if self.path else {"host": self.host, "port": self.port}
 
     def clear(self) -> None:
-        """Remove the socket of whoever listened on this path. Raises OSError for a port in use."""
+        """Remove the socket of whoever listened on this path. Raises OSError for a port in use.
+
+        A port is asked for again for a moment: what listened there may be just about to end.
+        """
         if self.path:
             Path(self.path).unlink(missing_ok=True)
             return
-        with socket.socket(self._family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(self._bound)
-            probe.listen()
+        deadline = time.monotonic() + ENDING_S
+        while not self.is_free():
+            if time.monotonic() > deadline:
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            time.sleep(POLL_S)
+
+    def is_free(self) -> bool:
+        """Whether nobody listens on this port. Raises OSError if it cannot be listened on."""
+        try:
+            with socket.socket(self._family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(self._bound)
+                probe.listen()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            return False
+        return True
 
     def greets(self, timeout_s: float = START_S) -> bool:
         """Whether an NBD server answers here. One that is only starting is waited for."""

@@ -6,6 +6,7 @@ is never taken for the one that was meant. All functions raise OSError besides w
 
 import fcntl
 import os
+import select
 import signal
 import time
 from collections.abc import Iterator
@@ -59,7 +60,6 @@ def kill(path: Path) -> None:
     try:
         if not _taken(lock):
             _kill_holder(lock, path)
-            fcntl.flock(lock, fcntl.LOCK_EX)  # granted once it has ended
     finally:
         os.close(lock)
 
@@ -79,6 +79,9 @@ def _kill_holder(lock: int, path: Path) -> None:
     try:
         if not _taken(lock):  # so it lives still, and is the one we have hold of
             signal.pidfd_send_signal(process, signal.SIGKILL)
+            ended = select.poll()  # a dying process may drop its lock before its sockets
+            ended.register(process, select.POLLIN)
+            ended.poll()
     finally:
         os.close(process)
 
