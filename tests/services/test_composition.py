@@ -18,7 +18,7 @@ SPEC = VolumeSpec(id=UUID(int=7), size_gib=1, pool="shelf", project_id="a-projec
     ("backend", "reached"),
     [
         (Backend(), {"socket"}),
-        (Backend(nbd_host="127.0.0.1", nbd_first_port=20809), {"host", "port"}),
+        (Backend(nbd_host="127.8.0.9", nbd_first_port=20809), {"host", "port"}),
     ],
     ids=["as it comes", "with a host"],
 )
@@ -35,5 +35,5 @@ async def test_a_backend_exports_where_its_settings_say(backend: Backend, reache
     data = connection.data
     assert data.keys() - {"uri", "export", "volume_id"} == reached
     if "port" in reached:
-        assert data["host"] == "127.0.0.1"
+        assert data["host"] == "127.8.0.9"
         assert int(str(data["port"])) >= 20809

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import shutil
 from asyncio.subprocess import PIPE, STDOUT, Process
 from collections.abc import AsyncIterator, Iterator
@@ -18,6 +19,11 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     missing = [program for program in programs if not shutil.which(program)]
     reason = f"{', '.join(missing)} not installed (Debian: nbdkit, qemu-utils, libnbd-bin)"
     return pytest.mark.skipif(bool(missing), reason=reason)
+
+
+def an_address() -> str:
+    """A loopback address of one's own, all of whose ports are free: tests run side by side."""
+    return f"127.{'.'.join(str(random.randint(1, 254)) for _ in range(3))}"
 
 
 def only(monkeypatch: pytest.MonkeyPatch, directory: Path, *programs: str) -> None:

@@ -20,6 +20,7 @@ from tests.adapters.drivers.connection_contract import NODE, ConnectionContract
 from tests.adapters.drivers.contract import POOLS, a_volume, pool_stats
 from tests.adapters.drivers.nbd_clients import (
     Refused,
+    an_address,
     exporting,
     io,
     needs,
@@ -30,7 +31,6 @@ from tests.adapters.drivers.nbd_clients import (
 from tests.adapters.drivers.test_file_driver import killed_at_every_step, other_process, said
 
 Opened = Callable[..., FileDriver]
-LOOPBACK = "127.0.0.1"
 clients = needs("nbdkit", "qemu-nbd", "qemu-io", "nbdinfo")
 
 
@@ -101,17 +101,11 @@ def lose(volume: Path) -> None:
     volume.unlink()
 
 
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 SERVERS = {
-    "nbdkit on unix sockets": ("nbdkit", {}),
-    "nbdkit on ports": ("nbdkit", {"nbd_host": LOOPBACK}),
-    "qemu-nbd on unix sockets": ("qemu-nbd", {}),
-    "qemu-nbd on ports": ("qemu-nbd", {"nbd_host": LOOPBACK}),
+    "nbdkit on unix sockets": ("nbdkit", False),
+    "nbdkit on ports": ("nbdkit", True),
+    "qemu-nbd on unix sockets": ("qemu-nbd", False),
+    "qemu-nbd on ports": ("qemu-nbd", True),
 }
 
 
@@ -123,7 +117,8 @@ def served(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Opened:
     """Like `opened`, with one program and one kind of address."""
-    program, settings = SERVERS[request.param]
+    program, on_ports = SERVERS[request.param]
+    settings = {"nbd_host": an_address()} if on_ports else {}
     only(monkeypatch, tmp_path / "bin", program)
     return lambda *arguments: opened(*arguments, **settings)
 
@@ -430,8 +425,8 @@ async def _ended(process: int) -> None:
 @clients
 class TestPorts:
     async def test_attachments_have_ports_of_their_own_that_stay_theirs(self, opened: Opened):
-        first = free_port()
-        driver = opened(nbd_host=LOOPBACK, nbd_first_port=first)
+        address = an_address()
+        driver = opened(nbd_host=address)
         await driver.check()
         one, two = a_volume(size_gib=1), a_volume(size_gib=1)
         for each in (one, two):
@@ -441,7 +436,7 @@ class TestPorts:
         await io(before.data["uri"], "write -P 7 0 64k")
         await driver.close()
 
-        later = opened(nbd_host=LOOPBACK, nbd_first_port=first)
+        later = opened(nbd_host=address)
         other = await later.connect_volume(two, uuid4(), NODE, "rw")
         assert other.data["port"] != before.data["port"]
         assert await later.connect_volume(one, attachment_id, NODE, "rw") == before
@@ -450,11 +445,12 @@ class TestPorts:
     async def test_a_port_that_somebody_took_meanwhile_is_said_and_not_evaded(
         self, opened: Opened, spec: VolumeSpec, attachment_id: UUID
     ):
-        driver = opened(nbd_host=LOOPBACK, nbd_first_port=free_port())
+        address = an_address()
+        driver = opened(nbd_host=address, nbd_first_port=20809)
         before = await driver.connect_volume(spec, attachment_id, NODE, "rw")
         await driver.close()
-        later = opened(nbd_host=LOOPBACK)
-        with socket.create_server((LOOPBACK, int(str(before.data["port"])))):
+        later = opened(nbd_host=address)
+        with socket.create_server((address, 20809)):
             await later.check()
             with pytest.raises(DriverFailure, match="took its port"):
                 await later.connect_volume(spec, attachment_id, NODE, "rw")
