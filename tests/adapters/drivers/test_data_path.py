@@ -316,7 +316,7 @@ class TestDeath:
         await audit.close()
         await io(uri, "read 0 512")
         [serving] = exporting(volume)
-        os.kill(serving, signal.SIGKILL)
+        await killed(serving)
 
     async def test_a_dead_export_is_started_again_where_it_was(self, served: Opened, root: Path):
         driver, spec, attachment_id = served(), a_volume(size_gib=1), uuid4()
@@ -326,9 +326,7 @@ class TestDeath:
         await io(connection.data["uri"], "write -P 7 0 64k")
         for mend in (driver.connect_volume(spec, attachment_id, NODE, "rw"), driver.check()):
             [serving] = exporting_below(root)
-            process = os.pidfd_open(serving)
-            signal.pidfd_send_signal(process, signal.SIGKILL)
-            await _ended(process)
+            await killed(serving)
             with pytest.raises(Refused):
                 await io(connection.data["uri"], "read 0 512")
             await mend
@@ -356,9 +354,7 @@ class TestDeath:
     ):
         await driver.connect_volume(spec, attachment_id, NODE, "rw")
         [serving] = exporting(volume)
-        process = os.pidfd_open(serving)
-        signal.pidfd_send_signal(process, signal.SIGKILL)
-        await _ended(process)
+        await killed(serving)
         stranger = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
         try:
             (root / ".nbd" / f"{attachment_id}.pid").write_text(f"{stranger.pid}\n")
@@ -409,12 +405,14 @@ async def _writes(connection: Connection) -> None:
     assert await asyncio.to_thread(address.greets)
 
 
-async def _ended(process: int) -> None:
-    """Waits for the end of a process, given its pidfd."""
+async def killed(pid: int) -> None:
+    """kill -9, and wait for the end."""
+    process = os.pidfd_open(pid)
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(process, ended.set)
     try:
+        signal.pidfd_send_signal(process, signal.SIGKILL)
         async with asyncio.timeout(50):
             await ended.wait()
     finally:
