@@ -27,6 +27,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.schema import CreateIndex, CreateTable, DropTable
@@ -123,16 +124,27 @@ def lock_one(connection: Connection, generation: Generation) -> Generation | Non
     return found[0] if found else None
 
 
-def move(connection: Connection, generation: Generation, position: int, at: datetime) -> Generation:
-    """The locked generation at its new position. Raises Overtaken if the lock did not hold."""
+def move(
+    connection: Connection, generations: Sequence[Generation], position: int, at: datetime
+) -> list[Generation]:
+    """The locked generations at their new position, which is one statement for all of them.
+
+    Raises Overtaken if a lock did not hold.
+    """
+    if not generations:
+        return []
+    where = [(found.name, found.generation, found.position) for found in generations]
     moved = connection.execute(
         update(positions)
-        .where(*_is(generation), _c.position == generation.position)
+        .where(tuple_(_c.name, _c.generation, _c.position).in_(where))
         .values(position=position, moved_at=at, error=None)
     )
-    if moved.rowcount != 1:
-        raise Overtaken(f"{generation.name} is no longer at {generation.position}")
-    return msgspec.structs.replace(generation, position=position, moved_at=at, error=None)
+    if moved.rowcount != len(where):
+        raise Overtaken(f"not all of {where} are where they were")
+    return [
+        msgspec.structs.replace(found, position=position, moved_at=at, error=None)
+        for found in generations
+    ]
 
 
 def blame(connection: Connection, name: str, error: str) -> None:

@@ -112,7 +112,8 @@ class Rebuild:
             return new
         pending = coalesce(self._projection, fresh)
         write(connection, self._projection.table(new.generation), pending)
-        return generations.move(connection, new, fresh[-1].position, self._clock())
+        [moved] = generations.move(connection, [new], fresh[-1].position, self._clock())
+        return moved
 
     def _drop_old(self) -> None:
         with self._engine.begin() as connection:

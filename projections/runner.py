@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 import structlog
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -56,6 +56,14 @@ class _Course(msgspec.Struct, kw_only=True):
     failures: int = 0
     retry_at: float = 0.0
     trouble: str | None = None
+
+    def fills(self, found: Generation, events: Sequence[Recorded[Event]]) -> bool:
+        """Whether these events are the next ones for a generation, and it is ours to fill."""
+        return (
+            found.version == self.projection.version
+            and found.position >= self.position  # else events in between are missing here
+            and found.position < events[-1].position
+        )
 
 
 class Runner:
@@ -300,26 +308,13 @@ class Runner:
         courses = {course.projection.name: course for course in group}
         with self._writing.begin() as connection:
             locked = generations.lock_active(connection, list(courses))
-            return {
-                found.name: self._apply_one(connection, courses[found.name], found, events)
-                for found in locked
-            }
-
-    def _apply_one(
-        self,
-        connection: Connection,
-        course: _Course,
-        found: Generation,
-        events: Sequence[Recorded[Event]],
-    ) -> Generation:
-        projection = course.projection
-        if found.version != projection.version or found.position < course.position:
-            return found  # not ours to fill; or events in between are missing here
-        fresh = [recorded for recorded in events if recorded.position > found.position]
-        if not fresh:
-            return found
-        write(connection, projection.table(found.generation), coalesce(projection, fresh))
-        return generations.move(connection, found, fresh[-1].position, self._clock())
+            behind = [found for found in locked if courses[found.name].fills(found, events)]
+            for found in behind:
+                projection = courses[found.name].projection
+                fresh = [recorded for recorded in events if recorded.position > found.position]
+                write(connection, projection.table(found.generation), coalesce(projection, fresh))
+            moved = generations.move(connection, behind, events[-1].position, self._clock())
+        return {found.name: found for found in (*locked, *moved)}
 
     def _create(self) -> None:
         projections = [course.projection for course in self._courses.values()]

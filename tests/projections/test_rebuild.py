@@ -212,7 +212,8 @@ async def test_a_table_left_behind_is_dropped_at_the_next_start(engine, make_run
     with generations.for_writing(engine).begin() as connection:
         new = generations.open_beside(connection, VOLUMES)
         old = next(g for g in generations.active(connection) if g.name == "volumes")
-        generations.switch(connection, old, generations.move(connection, new, 0, clock()))
+        [moved] = generations.move(connection, [new], 0, clock())
+        generations.switch(connection, old, moved)
     assert tables_in(engine) == {"volumes_g1", "volumes_g2"}
     assert await make_runner(log).catch_up() == 8
     assert tables_in(engine) == {"volumes_g2"}
