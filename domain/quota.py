@@ -91,9 +91,17 @@ def check_unused(recorded: Recorded[Event], ledger: "Ledger") -> None:
 
 def unused_resource(recorded: Recorded[Event]) -> str | None:
     """The resource that nobody may consume when an event happens."""
-    if isinstance(recorded.event, volume_type.Deleted | volume_type.ExtraSpecsChanged):
-        return f"{VOLUMES}_{recorded.aggregate_id}"
-    return None
+    return f"{VOLUMES}_{recorded.aggregate_id}" if isinstance(recorded.event, _OF_UNUSED) else None
+
+
+_OF_UNUSED = (
+    volume_type.Deleted,
+    volume_type.ExtraSpecsChanged,
+    volume_type.EncryptionAdded,
+    volume_type.EncryptionChanged,
+    volume_type.EncryptionRemoved,
+)
+"""What happens only to a type that no volume is of."""
 
 
 def new_limits(event: Event) -> tuple[str, Mapping[str, int]] | None:

@@ -14,6 +14,8 @@ from adapters.drivers.contract import Driver
 from adapters.drivers.file import FileDriver
 from adapters.drivers.memory import MemoryBackend, MemoryDriver
 from adapters.event_store.sql import SqlEventStore
+from adapters.key_manager.file import FileKeyManager
+from adapters.key_manager.port import PART, KeyManager
 from domain.errors import Unavailable
 from domain.placement import Rules
 from services.settings import Settings
@@ -110,6 +112,24 @@ def open_driver(settings: Settings, backend: str) -> Driver:
         nbd_host=configured.nbd_host,
         nbd_first_port=configured.nbd_first_port,
     )
+
+
+def open_key_manager(settings: Settings) -> KeyManager:
+    """What keeps the keys of encrypted volumes. Directories are treated as by `open_driver`.
+
+    Raises Unavailable if castellan is wanted and cannot be used.
+    """
+    configured = settings.key_manager
+    if configured.driver == "castellan":
+        try:
+            from adapters.key_manager import castellan
+        except ImportError as missing:
+            reason = f"castellan is not installed: {missing}"
+            raise Unavailable(part=PART, reason=reason) from missing
+        return castellan.opened(Path(configured.config).expanduser())
+    if not configured.directory:
+        settings.keys_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return FileKeyManager(settings.keys_path)
 
 
 def backend_host(settings: Settings, backend: str) -> str:

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import uvicorn
 
 from adapters.drivers.contract import Driver, DriverFailure
+from adapters.key_manager.port import PART
 from domain.errors import Unavailable
 from domain.event import Actor, Event, Moment, Recorded
 from projections import PROJECTIONS
@@ -24,6 +26,7 @@ from services.metrics import VIEW_POSITION
 from services.node import PROJECTED, Node
 from services.notifications.telling import Notifications
 from services.processes.deletion import Deletion
+from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.notification import Notification
 from services.processes.placement import Placement
@@ -31,7 +34,7 @@ from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
-from services.processes.sweep import keep_swept
+from services.processes.sweep import keep_swept, sweep, sweep_keys
 from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
@@ -169,8 +172,21 @@ async def processes(node: Node) -> None:
         max_attempts=node.settings.placement.max_attempts,
     )
     extension = ExtensionPlacement(**shared, reports=node.reports)
-    async with _reporting(node, "cinder-scheduler"):
-        await _work(node, placement, extension, Settlement(**shared))
+    keys = composition.open_key_manager(node.settings)
+    making = EncryptionKeys(
+        **shared,
+        keys=keys,
+        patience_s=node.settings.key_manager.patience_s,
+        timeout_s=node.settings.key_manager.timeout_s,
+    )
+    try:
+        async with (
+            _reporting(node, "cinder-scheduler"),
+            _beside(keep_swept(partial(sweep_keys, node.commands, keys), where=PART)),
+        ):
+            await _work(node, placement, extension, Settlement(**shared), making)
+    finally:
+        await keys.close()
 
 
 async def backend(node: Node, name: str) -> None:
@@ -195,7 +211,7 @@ async def backend(node: Node, name: str) -> None:
         interval_s = settings.report_interval_s
         async with (
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
-            _beside(keep_swept(node.commands, driver, backend=host)),
+            _beside(keep_swept(partial(sweep, node.commands, driver, backend=host), where=host)),
         ):
             work = (Provisioning, Extending, Deletion, RemnantRemoval)
             await _work(node, *(kind(**shared) for kind in work))

@@ -212,6 +212,25 @@ class Backend(Section, frozen=True, kw_only=True):
     ] = 1e9
 
 
+class KeyManager(Section, frozen=True, kw_only=True):
+    """What keeps the keys of encrypted volumes."""
+
+    driver: Annotated[
+        Literal["file", "castellan"],
+        says("`file`: a file for each key. `castellan`: Barbican or Vault (extra `castellan`)."),
+    ] = "file"
+    directory: Annotated[
+        str, says("Where `file` keeps them; every process has to reach it. Empty: `data_dir`/keys.")
+    ] = ""
+    config: Annotated[
+        str, says("oslo.config file of `castellan`: backend and credentials in `[key_manager]`.")
+    ] = ""
+    patience_s: Annotated[
+        float, says("How long a volume waits for its key while there is no answer.", ge=0)
+    ] = 60.0
+    timeout_s: Annotated[Seconds, says("How long one call may take.")] = 60.0
+
+
 class Processes(Section, frozen=True, kw_only=True):
     """Process managers: they react to events, call drivers and record what came of it."""
 
@@ -295,6 +314,7 @@ class Settings(Section, frozen=True, kw_only=True):
     placement: Placement = msgspec.field(default_factory=Placement)
     messages: Messages = msgspec.field(default_factory=Messages)
     volume_types: VolumeTypes = msgspec.field(default_factory=VolumeTypes)
+    key_manager: KeyManager = msgspec.field(default_factory=KeyManager)
     quota: Quota = msgspec.field(default_factory=Quota)
     logging: Logging = msgspec.field(default_factory=Logging)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
@@ -320,6 +340,12 @@ class Settings(Section, frozen=True, kw_only=True):
     def nats_path(self) -> Path:
         """Where the embedded nats-server keeps its streams."""
         return self.data_path / "nats"
+
+    @property
+    def keys_path(self) -> Path:
+        """Where the file key manager keeps the keys."""
+        directory = self.key_manager.directory
+        return Path(directory).expanduser().resolve() if directory else self.data_path / "keys"
 
     @property
     def host_name(self) -> str:

@@ -120,7 +120,8 @@ class PoolStats(
     - provisioned: the sum of the sizes promised to users, more than is free on a thin pool.
     - reserved_percentage: the share of the total that placement leaves alone.
     - max_over_subscription_ratio: "auto" follows what is provisioned; None is Cinder's default.
-    - capabilities: further facts that volume types may ask for.
+    - capabilities: further facts that volume types may ask for. `back_end_encryption` says whether
+      the backend encrypts by itself volumes whose type leaves that to it.
     - filter_function, goodness_function: expressions by which the backend takes part in placement.
     """
 

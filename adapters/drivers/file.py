@@ -235,6 +235,7 @@ class FileDriver:
             reserved_percentage=self._reserved_percentage,
             capabilities={
                 "reflink": can_reflink,
+                "back_end_encryption": False,
                 "multiattach": program is not None,
                 "online_extend_support": program is not None and program.shows_growth,
             },

@@ -293,5 +293,9 @@ def _pool_stats(name: str, pool: MemoryPool) -> PoolStats:
         total_volumes=len(pool.volumes),
         thin_provisioning_support=False,
         thick_provisioning_support=True,
-        capabilities={"multiattach": True, "online_extend_support": True},
+        capabilities={
+            "multiattach": True,
+            "online_extend_support": True,
+            "back_end_encryption": False,
+        },
     )

@@ -3,6 +3,7 @@
 from domain.aggregate import Aggregate
 from domain.aggregates.closures import Closures
 from domain.aggregates.default_type import DefaultType
+from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.message import Message
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits
@@ -19,6 +20,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
         Volume,
         Remnant,
         Transfer,
+        EncryptionKey,
         QuotaReservation,
         QuotaLimits,
         VolumeType,

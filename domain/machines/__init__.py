@@ -3,6 +3,7 @@
 from domain.lifecycle import Lifecycle
 from domain.machines.closures import CLOSURES
 from domain.machines.default_type import DEFAULT_TYPE
+from domain.machines.encryption_key import ENCRYPTION_KEY
 from domain.machines.message import MESSAGE
 from domain.machines.qos_specs import QOS_SPECS
 from domain.machines.quota_limits import QUOTA_LIMITS
@@ -21,6 +22,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
         VOLUME_OPERATION,
         REMNANT,
         TRANSFER,
+        ENCRYPTION_KEY,
         QUOTA_RESERVATION,
         QUOTA_LIMITS,
         VOLUME_TYPE,

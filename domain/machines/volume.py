@@ -25,6 +25,11 @@ VOLUME = Lifecycle(
     rows=[
         # event                    from                            to
         ("requested",              [NEW],                          "requested"),
+        ("encryption_fixed",       ["requested"],                  STAYS),
+        # one that is encrypted waits for its key before it is placed
+        # (in error: an administrator said so meanwhile)
+        ("key_made",               ["requested", "error"],         STAYS),
+        ("key_failed",             ["requested", "error"],         "error"),
         ("placed",                 ["requested"],                  "placed"),
         ("placement_failed",       ["requested"],                  "error"),
         # again in provisioning: the worker that held the claim is gone, another takes it over

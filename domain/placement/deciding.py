@@ -75,7 +75,7 @@ def place(
 
 
 def _prepared(request: Request, rules: Rules, promised: Promised) -> list[tuple[str, Refuses]]:
-    names = dict.fromkeys((ALWAYS, *rules.filters))
+    names = dict.fromkeys((*ALWAYS, *rules.filters))
     made = ((name, FILTERS[name](request, promised)) for name in names)
     return [(name, refuses) for name, refuses in made if refuses is not None]
 

@@ -14,6 +14,9 @@ from domain.placement.extra_specs import specs_of, unmet
 from domain.placement.pool import UNLIMITED, Pool
 from domain.placement.request import Request
 
+BACK_END_ENCRYPTION = "back_end_encryption"
+"""The capability of a backend that encrypts volumes by itself."""
+
 Promised = Mapping[str, Promise]
 """What is promised by pool."""
 
@@ -60,6 +63,14 @@ def attempted(request: Request, promised: Promised) -> Refuses | None:
     if not failed:
         return None
     return lambda pool: f"was tried: {failed[pool.backend]}" if pool.backend in failed else None
+
+
+def encryption(request: Request, promised: Promised) -> Refuses | None:
+    """Of a backend that encrypts by itself, where the type leaves it to the backend."""
+    if not request.encrypted_by_backend:
+        return None
+    [able] = specs_of({f"capabilities:{BACK_END_ENCRYPTION}": "<is> True"})
+    return lambda pool: unmet(able, pool.capabilities)
 
 
 def same_backend(request: Request, promised: Promised) -> Refuses | None:
@@ -127,14 +138,16 @@ FILTERS: Mapping[str, Filter] = {
     "CapabilitiesFilter": capabilities,
     "DriverFilter": driver,
     "IgnoreAttemptedHostsFilter": attempted,
+    "BackEndEncryptionFilter": encryption,
     "SameBackendFilter": same_backend,
     "DifferentBackendFilter": different_backend,
     "JsonFilter": by_query,
 }
-"""By Cinder's names."""
+"""By Cinder's names; it has none for the one about encryption."""
 
-ALWAYS = "IgnoreAttemptedHostsFilter"
-"""Asked first whatever is enabled: a backend that failed is not tried again for the same volume."""
+ALWAYS = ("IgnoreAttemptedHostsFilter", "BackEndEncryptionFilter")
+"""Asked first whatever is enabled: a backend that failed is not tried again for the same volume,
+and what is to be encrypted never lands where nobody encrypts it."""
 
 
 def stats_of(pool: Pool, promised: Promised) -> Mapping[str, Any]:

@@ -33,6 +33,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dic
     places: dict[str, str] = {}
     """Pools of the volumes that hints name, by volume id; those that are nowhere are absent."""
     tried: list[Tried] = []
+    encrypted_by_backend: bool = False
+    """Whether its type leaves encryption to the backend (control location back-end)."""
 
     @cached_property
     def wants_thick(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from services.commands import (
     default_type,
+    encryption_key,
     extension,
     message,
     qos_specs,
@@ -27,6 +28,7 @@ HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **transfer.HANDLERS,
     **volume_properties.HANDLERS,
     **remnant.HANDLERS,
+    **encryption_key.HANDLERS,
     **settling.HANDLERS,
     **volume_type.HANDLERS,
     **qos_specs.HANDLERS,

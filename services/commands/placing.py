@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
+from domain.encryption import BACK_END
 from domain.errors import InvalidRequest
 from domain.placement import Request
 from services.unit_of_work import UnitOfWork
@@ -61,6 +62,8 @@ async def request_of(volume: Volume, work: UnitOfWork) -> Request:
         hints=volume.hints,
         places=await _places(volume, work),
         tried=volume.tried,
+        encrypted_by_backend=volume.encryption is not None
+        and volume.encryption.control_location == BACK_END,
     )
 
 

@@ -18,6 +18,7 @@ from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules, place
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
 from services.commands import settling
+from services.commands.encrypting import encrypted, unneeded
 from services.commands.placing import allowed_zones, checked_hints, request_of
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
@@ -170,8 +171,9 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
         hints=checked_hints(cmd.hints),
         at=cmd.at,
     )
+    key = encrypted(volume, volume_type, cmd.at)
     try:
-        await work.commit(reservation, volume, unchanged=[volume_type])
+        await work.commit(reservation, volume, *key, unchanged=[volume_type])
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise
@@ -308,7 +310,8 @@ async def finish_deletion(cmd: FinishDeletion, work: UnitOfWork) -> None:
 
 async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment) -> None:
     volume.deleted(at)
-    await work.commit(volume, *await settling.give_back(volume, work, at))
+    key = await unneeded(volume, work, at)
+    await work.commit(volume, *await settling.give_back(volume, work, at), *key)
 
 
 def _check_size(size_gib: int) -> None:

@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.volume_type import VolumeType
+from domain.encryption import ControlLocation, Encryption
 from domain.errors import AlreadyExists, InUse, NotFound
 from domain.event import Moment
 from domain.metadata import checked_name, required_name
@@ -52,6 +53,33 @@ class ChangeExtraSpecs(msgspec.Struct, frozen=True, kw_only=True):
     id: UUID
     set: dict[str, str] = {}
     remove: tuple[str, ...] = ()
+    at: Moment
+
+
+class EncryptVolumeType(msgspec.Struct, frozen=True, kw_only=True):
+    """Volumes of a type are encrypted from now on."""
+
+    id: UUID
+    encryption_id: UUID
+    encryption: Encryption
+    at: Moment
+
+
+class ChangeTypeEncryption(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes what is set."""
+
+    id: UUID
+    provider: str | UnsetType = UNSET
+    control_location: ControlLocation | UnsetType = UNSET
+    cipher: str | UnsetType | None = UNSET
+    key_size: int | UnsetType | None = UNSET
+    at: Moment
+
+
+class RemoveTypeEncryption(msgspec.Struct, frozen=True, kw_only=True):
+    """Volumes of a type are not encrypted any more."""
+
+    id: UUID
     at: Moment
 
 
@@ -150,6 +178,30 @@ async def change_extra_specs(cmd: ChangeExtraSpecs, work: UnitOfWork) -> None:
     await work.commit(volume_type)
 
 
+async def encrypt_volume_type(cmd: EncryptVolumeType, work: UnitOfWork) -> None:
+    """Raises NotFound, InUse, InvalidRequest."""
+    volume_type = await _existing(cmd.id, work)
+    volume_type.encrypt(cmd.encryption_id, cmd.encryption, cmd.at)
+    await work.commit(volume_type)
+
+
+async def change_type_encryption(cmd: ChangeTypeEncryption, work: UnitOfWork) -> None:
+    """Raises NotFound (also where it is not encrypted), InUse, InvalidRequest."""
+    volume_type = await _existing(cmd.id, work)
+    wanted = {name: getattr(cmd, name) for name in Encryption.__struct_fields__}
+    changes = {name: value for name, value in wanted.items() if value is not UNSET}
+    changed = msgspec.structs.replace(volume_type.encrypted(), **changes)
+    volume_type.change_encryption(changed, cmd.at)
+    await work.commit(volume_type)
+
+
+async def remove_type_encryption(cmd: RemoveTypeEncryption, work: UnitOfWork) -> None:
+    """Raises NotFound (also where it is not encrypted), InUse."""
+    volume_type = await _existing(cmd.id, work)
+    volume_type.remove_encryption(cmd.at)
+    await work.commit(volume_type)
+
+
 async def grant_type_access(cmd: GrantTypeAccess, work: UnitOfWork) -> None:
     """Raises NotFound, AlreadyExists, InvalidRequest."""
     volume_type = await _existing(cmd.id, work)
@@ -197,6 +249,9 @@ HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     CreateVolumeType: create_volume_type,
     ChangeVolumeType: change_volume_type,
     ChangeExtraSpecs: change_extra_specs,
+    EncryptVolumeType: encrypt_volume_type,
+    ChangeTypeEncryption: change_type_encryption,
+    RemoveTypeEncryption: remove_type_encryption,
     GrantTypeAccess: grant_type_access,
     RevokeTypeAccess: revoke_type_access,
     DeleteVolumeType: delete_volume_type,

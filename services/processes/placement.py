@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from domain.aggregates import volume
+from domain.aggregates.volume import encryption
 from domain.event import Recorded
 from domain.placement import Rules
 from services.commands.volume import PlaceVolume
@@ -38,6 +39,11 @@ class Placement(ProcessManager):
     async def place(self, requested: Recorded[volume.Requested]) -> None:
         """Waits for a backend to report at all, but not for ever (Cinder: 60 s)."""
         await self._place(requested)
+
+    @reacts_to(encryption.KeyMade)
+    async def place_with_key(self, made: Recorded[encryption.KeyMade]) -> None:
+        """It is encrypted, and has its key now: when it was requested it was not placed yet."""
+        await self._place(made)
 
     @reacts_to(volume.Rescheduled)
     async def place_again(self, rescheduled: Recorded[volume.Rescheduled]) -> None:

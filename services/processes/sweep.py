@@ -1,12 +1,14 @@
-"""Removing from a backend what is left there of volumes that are gone."""
+"""Removing what is left of volumes that are gone: objects on backends, keys in the key manager."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import UUID
 
 import structlog
 
 from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
+from adapters.key_manager.port import KeyManager, KeyRefused
+from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.volume import Volume
 from domain.errors import Unavailable
 from services.processes.backend_work import spec_of
@@ -16,23 +18,23 @@ from services.wakeup import going_on
 log = structlog.get_logger()
 
 INTERVAL_S = 3600.0
-"""How long what a dead worker made too late may take up space."""
+"""How long what a dead worker made too late may stay."""
 
 _PREFIX = "volume-"
 
 
 async def keep_swept(
-    commands: Commands, driver: Driver, *, backend: str, interval_s: float = INTERVAL_S
+    sweep: Callable[[], Awaitable[int]], *, where: str, interval_s: float = INTERVAL_S
 ) -> None:
-    """Sweeps now, which is when a worker of this backend may have died, and again and again.
+    """Sweeps now, which is when a worker may have died, and again and again.
 
     Runs until cancelled.
     """
     while going_on():
         try:
-            await sweep(commands, driver, backend=backend)
-        except (DriverFailure, Unavailable) as error:
-            log.warning("cannot sweep", backend=backend, reason=str(error))
+            await sweep()
+        except (DriverFailure, KeyRefused, Unavailable) as error:
+            log.warning("cannot sweep", where=where, reason=str(error))
         await asyncio.sleep(interval_s)
 
 
@@ -56,6 +58,25 @@ async def sweep(commands: Commands, driver: Driver, *, backend: str) -> int:
     return swept
 
 
+async def sweep_keys(commands: Commands, keys: KeyManager) -> int:
+    """Destroys the keys that the log says are not wanted; how many that were.
+
+    Such are all of a volume that is gone, and those beside the one that is recorded: of two
+    workers that both had a key made, the slower one died. Keys that the log does not know stay, as
+    in `sweep`. Raises KeyRefused, Unavailable.
+    """
+    swept = 0
+    for key_id, name in sorted((await keys.keys()).items()):
+        id = _uuid(name)
+        key = None if id is None else await commands.aggregates.read(EncryptionKey, id)
+        if key is None or not key.exists or key.wants(key_id):
+            continue
+        await keys.delete(key_id)
+        swept += 1
+        log.warning("swept a key that no volume has", key=key_id, volume=key.volume_id)
+    return swept
+
+
 async def _left_behind(
     commands: Commands, driver: Driver, backend: str
 ) -> AsyncIterator[VolumeSpec]:
@@ -73,9 +94,11 @@ async def _left_behind(
 
 
 def _volume_id(object_name: str) -> UUID | None:
-    if not object_name.startswith(_PREFIX):
-        return None
+    return _uuid(object_name.removeprefix(_PREFIX)) if object_name.startswith(_PREFIX) else None
+
+
+def _uuid(text: str) -> UUID | None:
     try:
-        return UUID(object_name.removeprefix(_PREFIX))
+        return UUID(text)
     except ValueError:
         return None

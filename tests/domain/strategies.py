@@ -2,7 +2,7 @@
 
 import types
 from datetime import UTC, datetime
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 from hypothesis import strategies as st
@@ -36,6 +36,8 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     inner = get_args(kind)
     if get_origin(kind) in (Union, types.UnionType):
         return st.one_of(*map(values, inner))
+    if get_origin(kind) is Literal:
+        return st.sampled_from(inner)
     if get_origin(kind) is list:
         return st.lists(values(inner[0]), max_size=3)
     if get_origin(kind) is dict:

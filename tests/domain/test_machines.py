@@ -16,6 +16,7 @@ AT_REST = {
     "volume_operation": {"idle"},
     "remnant": {"removed"},
     "transfer": {"accepted", "withdrawn"},
+    "encryption_key": {"available", "destroyed"},
     "quota_reservation": {"committed", "rolled_back", "expired", "released", "refused"},
     "quota_limits": {"set", "defaults"},
     "volume_type": {"available", "deleted"},

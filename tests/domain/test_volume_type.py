@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from domain.aggregates import volume_type as events
 from domain.aggregates.volume_type import VolumeType
+from domain.encryption import Encryption
 from domain.errors import AlreadyExists, InUse, InvalidRequest, NotAllowed, NotFound
 from tests.support.builders import A_TYPE, a_moment, an_id, bare
 
 NOW = a_moment(60)
 QOS = an_id(0x0905)
+LUKS = Encryption(provider="luks", cipher="aes-xts-plain64", key_size=256)
 
 
 def a_new_type(**changes: Any) -> VolumeType:
@@ -66,6 +68,8 @@ DECISIONS: list[tuple[Decision, list[Any]]] = [
      [events.AccessGranted(project_id="p", projects=["p"])]),
     (lambda t: t.associate_qos(QOS, NOW), [events.QosAssociated(qos_specs_id=str(QOS))]),
     (lambda t: t.disassociate_qos(NOW), []),
+    (lambda t: t.encrypt(QOS, LUKS, NOW),
+     [events.EncryptionAdded(encryption_id=str(QOS), encryption=LUKS)]),
     (lambda t: t.become_default_of("p", NOW), [events.MadeDefault(project_id="p")]),
     (lambda t: t.delete(NOW), [events.Deleted(name="gold")]),
 ]  # fmt: skip

@@ -1,6 +1,14 @@
 """A volume, what happens to it in its life, and what can be done to it while it is there."""
 
-from domain.aggregates.volume import extension, giving_up, offering, properties, resetting, upcasts
+from domain.aggregates.volume import (
+    encryption,
+    extension,
+    giving_up,
+    offering,
+    properties,
+    resetting,
+    upcasts,
+)
 from domain.aggregates.volume.events import (
     CancellationRequested,
     CreationCancelled,
@@ -39,6 +47,7 @@ __all__ = [
     "Requested",
     "Rescheduled",
     "Volume",
+    "encryption",
     "extension",
     "giving_up",
     "offering",

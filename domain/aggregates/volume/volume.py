@@ -25,6 +25,7 @@ from domain.aggregates.volume.events import (
     Rescheduled,
 )
 from domain.aggregates.volume.under_way import UnderWay
+from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
 from domain.lifecycle import IDLE, Lifecycle
@@ -63,7 +64,7 @@ class Volume(Aggregate):
     kind: ClassVar[str] = "volume"
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
-    snapshot_version: ClassVar[int] = 3
+    snapshot_version: ClassVar[int] = 4
 
     project_id: str = ""
     size_gib: int = 0
@@ -89,6 +90,9 @@ class Volume(Aggregate):
     """None: nobody ever said."""
     image_metadata: dict[str, str] = {}
     under_way: UnderWay | None = None
+    encryption: Encryption | None = None
+    """None: it is not encrypted."""
+    encryption_key_id: str | None = None
 
     @classmethod
     def request(
@@ -133,8 +137,11 @@ class Volume(Aggregate):
     def place(self, decision: Decision, at: Moment, *, most: int = 1) -> None:
         """Follows a placement decision: to the chosen pool, or into error with the reason.
 
-        `most` is how many backends may try, this one included, should they fail.
+        `most` is how many backends may try, this one included, should they fail. Raises NotAllowed
+        while it waits for its key.
         """
+        if self.encryption is not None and self.encryption_key_id is None:
+            raise self.not_allowed("placed without a key")
         number = self.placements + 1
         if decision.chosen is None:
             self.record(

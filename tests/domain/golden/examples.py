@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.aggregates import (
     closures,
     default_type,
+    encryption_key,
     message,
     qos_specs,
     quota_limits,
@@ -19,7 +20,8 @@ from domain.aggregates import (
     volume,
     volume_type,
 )
-from domain.aggregates.volume import extension, offering, properties, resetting
+from domain.aggregates.volume import encryption, extension, offering, properties, resetting
+from domain.encryption import Encryption
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Decision, Request, Tried, Verdict
@@ -60,6 +62,11 @@ REQUEST = Request(
     places={str(AGGREGATE_ID): "storage2@silver#pool1"},
     tried=[TRIED],
 )
+
+ENCRYPTION = Encryption(
+    provider="luks", control_location="back-end", cipher="aes-xts-plain64", key_size=256
+)
+KEY_ID = "0d2c7b1e-52f4-5f0b-9c57-3f6e8a1b9d44"
 
 EXAMPLES: dict[str, Event] = {
     "volume.bootable_changed.v1": properties.BootableChanged(bootable=True),
@@ -225,6 +232,22 @@ EXAMPLES: dict[str, Event] = {
     "volume.found_busy.v1": volume.FoundBusy(host=HOST, attempt=3, reason="it is exported"),
     "volume.described.v1": volume.Described(name="archive", description="2029"),
     "volume.metadata_changed.v1": volume.MetadataChanged(metadata={"purpose": "archive"}),
+    "volume.encryption_fixed.v1": encryption.EncryptionFixed(encryption=ENCRYPTION),
+    "volume.key_made.v1": encryption.KeyMade(encryption_key_id=KEY_ID),
+    "volume.key_failed.v1": encryption.KeyFailed(reason="key manager is unavailable: sealed"),
+    "encryption_key.requested.v1": encryption_key.Requested(
+        volume_id=str(AGGREGATE_ID), project_id=PROJECT_ID, algorithm="aes", bits=256
+    ),
+    "encryption_key.made.v1": encryption_key.Made(volume_id=str(AGGREGATE_ID), key_id=KEY_ID),
+    "encryption_key.making_failed.v1": encryption_key.MakingFailed(
+        volume_id=str(AGGREGATE_ID), reason="key manager is unavailable: sealed"
+    ),
+    "encryption_key.destruction_requested.v1": encryption_key.DestructionRequested(
+        volume_id=str(AGGREGATE_ID), key_id=KEY_ID
+    ),
+    "encryption_key.destroyed.v1": encryption_key.Destroyed(
+        volume_id=str(AGGREGATE_ID), key_id=KEY_ID
+    ),
     "remnant.left.v1": remnant.Left(
         volume_id=str(AGGREGATE_ID),
         project_id=PROJECT_ID,
@@ -293,6 +316,11 @@ EXAMPLES: dict[str, Event] = {
     ),
     "volume_type.qos_associated.v1": volume_type.QosAssociated(qos_specs_id=QOS_ID),
     "volume_type.qos_disassociated.v1": volume_type.QosDisassociated(qos_specs_id=QOS_ID),
+    "volume_type.encryption_added.v1": volume_type.EncryptionAdded(
+        encryption_id=QOS_ID, encryption=ENCRYPTION
+    ),
+    "volume_type.encryption_changed.v1": volume_type.EncryptionChanged(encryption=ENCRYPTION),
+    "volume_type.encryption_removed.v1": volume_type.EncryptionRemoved(encryption_id=QOS_ID),
     "volume_type.made_default.v1": volume_type.MadeDefault(project_id=PROJECT_ID),
     "volume_type.default_ended.v1": volume_type.DefaultEnded(project_id=PROJECT_ID),
     "volume_type.deleted.v1": volume_type.Deleted(name="platinum"),

@@ -28,6 +28,25 @@ ASKS = [
         {},
         "was tried: full",
     ),
+    ("BackEndEncryptionFilter", {}, {"capabilities": {"back_end_encryption": False}}, None),
+    (
+        "BackEndEncryptionFilter",
+        {"encrypted_by_backend": True},
+        {"capabilities": {"back_end_encryption": True}},
+        None,
+    ),
+    (
+        "BackEndEncryptionFilter",
+        {"encrypted_by_backend": True},
+        {"capabilities": {"back_end_encryption": False}},
+        "back_end_encryption",
+    ),
+    (
+        "BackEndEncryptionFilter",
+        {"encrypted_by_backend": True},
+        {},
+        "does not report capabilities:back_end_encryption",
+    ),
     ("SameBackendFilter", {}, {}, None),
     (
         "SameBackendFilter",
@@ -100,6 +119,13 @@ def test_backends_that_were_tried_are_refused_whatever_is_enabled():
     pools = [a_pool("a@x#1"), a_pool("a@x#2"), a_pool("a@y#1")]
     decision = place(pools, request, rules=Rules(filters=[]))
     assert decision.chosen is not None and decision.chosen.pool == "a@y#1"
+
+
+def test_what_backends_are_to_encrypt_never_lands_elsewhere_whatever_is_enabled():
+    request = Request(size_gib=1, encrypted_by_backend=True)
+    pools = [a_pool("a"), a_pool("b", capabilities={"back_end_encryption": True})]
+    decision = place(pools, request, rules=Rules(filters=[]))
+    assert decision.chosen is not None and decision.chosen.pool == "b"
 
 
 def test_the_roomiest_pool_wins():

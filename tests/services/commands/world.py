@@ -10,6 +10,7 @@ from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates import AGGREGATES
 from domain.aggregates.quota_reservation import Committed, QuotaReservation, Released
 from domain.aggregates.volume import Volume
+from domain.encryption import Encryption
 from domain.event import Event, Recorded
 from domain.lifecycle import NEW
 from domain.placement import Pool
@@ -24,7 +25,7 @@ from services.commands.volume import (
     StartDeletion,
     StartProvisioning,
 )
-from services.commands.volume_type import EnsureDefaultVolumeType
+from services.commands.volume_type import EncryptVolumeType, EnsureDefaultVolumeType
 from services.unit_of_work import Commands
 from tests.support.builders import PROJECT, USER, ZONE, a_moment, a_pool, an_id, bare
 
@@ -75,8 +76,16 @@ class World:
 
     # given
 
-    async def has_a_type(self) -> "World":
-        self.type_id = await self.run(EnsureDefaultVolumeType(name="default", at=a_moment()))
+    async def has_a_type(self, *, name: str = "default") -> "World":
+        self.type_id = await self.run(EnsureDefaultVolumeType(name=name, at=a_moment()))
+        return self
+
+    async def has_encryption(self, encryption: Encryption) -> "World":
+        """Volumes of its type are encrypted from now on."""
+        id, at = uuid5(self.type_id, "encryption"), a_moment()
+        await self.run(
+            EncryptVolumeType(id=self.type_id, encryption_id=id, encryption=encryption, at=at)
+        )
         return self
 
     def creation(self, number: int = 1, **changes: Any) -> CreateVolume:

@@ -11,11 +11,14 @@ from adapters.drivers.contract import Driver, DriverFailure, Provisioned, Volume
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Operation, Work
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
+from adapters.key_manager.memory import MemoryKeyManager
+from adapters.key_manager.port import KeyManager
 from domain import codec
 from domain.aggregates.volume import Volume
 from services.commands.extension import ExtendVolume
 from services.commands.volume import DeleteVolume
 from services.processes.deletion import Deletion
+from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
@@ -63,13 +66,13 @@ class Process:
         *,
         store: EventStore | None = None,
         driver: Driver | None = None,
+        keys: KeyManager | None = None,
         life: Life | None = None,
         timeout_s: float = 10.0,
     ) -> None:
         self.life = life or Life()
-        commands = Commands(
-            around(store or ring.store, before=self.life.before, after=self.life.after)
-        )
+        hooks = {"before": self.life.before, "after": self.life.after}
+        commands = Commands(around(store or ring.store, **hooks))
         driver = driver or MortalDriver(ring, self.life)
         managers: list[ProcessManager] = [
             Placement(
@@ -77,6 +80,13 @@ class Process:
             ),
             ExtensionPlacement(commands=commands, clock=ring.clock, reports=ring.reports),
             Settlement(commands=commands, clock=ring.clock),
+            EncryptionKeys(
+                commands=commands,
+                clock=ring.clock,
+                keys=around(keys or ring.keys, **hooks),
+                patience_s=PATIENCE_S,
+                timeout_s=timeout_s,
+            ),
             *(
                 kind(
                     commands=commands,
@@ -146,6 +156,7 @@ class Ring:
         self.bus = MemoryBus(self.clock.monotonic)
         self.backend = MemoryBackend({POOL: CAPACITY_GIB})
         self.faults = Faults()
+        self.keys = MemoryKeyManager()
         self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
         self._inboxes: dict[str, Inbox] = {}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from itertools import count
 
 import pytest
@@ -315,7 +316,11 @@ async def test_sweeping_goes_on_after_a_backend_was_away():
     ring.faults.fail("stats", DriverFailure("away", True), times=3)
     driver = MemoryDriver(ring.backend, faults=ring.faults)
     sweeping = asyncio.create_task(
-        keep_swept(Commands(ring.store), driver, backend=BACKEND, interval_s=0)
+        keep_swept(
+            partial(sweep, Commands(ring.store), driver, backend=BACKEND),
+            where=BACKEND,
+            interval_s=0,
+        )
     )
     async with asyncio.timeout(5):
         while ring.objects:  # noqa: ASYNC110 - the sweep has nothing to tell

@@ -5,104 +5,30 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
+from domain.aggregates.volume_type.events import (
+    AccessGranted,
+    AccessRevoked,
+    Created,
+    DefaultEnded,
+    Deleted,
+    Described,
+    EncryptionAdded,
+    EncryptionChanged,
+    EncryptionRemoved,
+    ExtraSpecsChanged,
+    MadeDefault,
+    MadePrivate,
+    Published,
+    QosAssociated,
+    QosDisassociated,
+    Renamed,
+)
+from domain.encryption import Encryption, checked_encryption
 from domain.errors import AlreadyExists, InUse, InvalidRequest, NotFound
-from domain.event import Event, Moment, event
+from domain.event import Event, Moment
 from domain.lifecycle import Lifecycle
 from domain.machines.volume_type import VOLUME_TYPE
 from domain.specs import LARGEST_GIB, SMALLEST_GIB, checked_specs, size_bound
-
-
-@event("volume_type.created")
-class Created(Event, frozen=True):
-    """An administrator, or the first start, added a type."""
-
-    name: str
-    description: str | None
-    is_public: bool
-    extra_specs: dict[str, str]
-
-
-@event("volume_type.renamed")
-class Renamed(Event, frozen=True):
-    """It has another name from now on; what it was called is free for others."""
-
-    name: str
-    formerly: str
-
-
-@event("volume_type.described")
-class Described(Event, frozen=True):
-    """Its description from now on."""
-
-    description: str | None
-
-
-@event("volume_type.published")
-class Published(Event, frozen=True):
-    """Every project sees and uses it from now on."""
-
-
-@event("volume_type.made_private")
-class MadePrivate(Event, frozen=True):
-    """Only projects that were given access see and use it from now on."""
-
-
-@event("volume_type.extra_specs_changed")
-class ExtraSpecsChanged(Event, frozen=True):
-    """All extra specs from now on. No volume is of this type when that happens."""
-
-    extra_specs: dict[str, str]
-
-
-@event("volume_type.access_granted")
-class AccessGranted(Event, frozen=True):
-    """A project may use it although it is private; `projects` are all that may."""
-
-    project_id: str
-    projects: list[str]
-
-
-@event("volume_type.access_revoked")
-class AccessRevoked(Event, frozen=True):
-    """A project may no longer use it; `projects` are all that still may."""
-
-    project_id: str
-    projects: list[str]
-
-
-@event("volume_type.qos_associated")
-class QosAssociated(Event, frozen=True):
-    """Its volumes get these QoS specs, which say so in the same append."""
-
-    qos_specs_id: str
-
-
-@event("volume_type.qos_disassociated")
-class QosDisassociated(Event, frozen=True):
-    """Its volumes get no QoS specs any more."""
-
-    qos_specs_id: str
-
-
-@event("volume_type.made_default")
-class MadeDefault(Event, frozen=True):
-    """A project's volumes that name no type are of this one."""
-
-    project_id: str
-
-
-@event("volume_type.default_ended")
-class DefaultEnded(Event, frozen=True):
-    """It is no longer that project's default."""
-
-    project_id: str
-
-
-@event("volume_type.deleted")
-class Deleted(Event, frozen=True):
-    """It is gone, and its name is free. No volume was of this type."""
-
-    name: str
 
 
 class VolumeType(Aggregate):
@@ -110,7 +36,7 @@ class VolumeType(Aggregate):
 
     kind: ClassVar[str] = "volume_type"
     lifecycle: ClassVar[Lifecycle] = VOLUME_TYPE
-    snapshot_version: ClassVar[int] = 2
+    snapshot_version: ClassVar[int] = 3
 
     name: str = ""
     description: str | None = None
@@ -119,6 +45,8 @@ class VolumeType(Aggregate):
     projects: tuple[str, ...] = ()
     """Those that may use it while it is private."""
     qos_specs_id: str | None = None
+    encryption: Encryption | None = None
+    encryption_id: str | None = None
     default_of: tuple[str, ...] = ()
     """The projects whose default it is."""
 
@@ -227,6 +155,34 @@ class VolumeType(Aggregate):
         if self.qos_specs_id is not None:
             self.record(QosDisassociated(qos_specs_id=self.qos_specs_id), at)
 
+    def encrypt(self, encryption_id: UUID, encryption: Encryption, at: Moment) -> None:
+        """Encrypts its volumes. Raises InvalidRequest if it does so already (Cinder: 400, not 409),
+        or they cannot be encrypted so. The store refuses it while in use, here and below."""
+        if self.encryption is not None:
+            raise InvalidRequest(f"Volume type {self.id} is encrypted already.")
+        self.record(
+            EncryptionAdded(
+                encryption_id=str(encryption_id), encryption=checked_encryption(encryption)
+            ),
+            at,
+        )
+
+    def change_encryption(self, encryption: Encryption, at: Moment) -> None:
+        """The same again records nothing. Raises as `encrypted`, and InvalidRequest."""
+        if encryption != self.encrypted():
+            self.record(EncryptionChanged(encryption=checked_encryption(encryption)), at)
+
+    def remove_encryption(self, at: Moment) -> None:
+        """Raises as `encrypted`."""
+        self.encrypted()
+        self.record(EncryptionRemoved(encryption_id=str(self.encryption_id)), at)
+
+    def encrypted(self) -> Encryption:
+        """How its volumes are encrypted. Raises NotFound if they are not."""
+        if self.encryption is None:
+            raise NotFound(kind="volume_type_encryption", id=f"of {self.id}")
+        return self.encryption
+
     # who depends on it
 
     def become_default_of(self, project_id: str, at: Moment) -> None:
@@ -270,6 +226,12 @@ class VolumeType(Aggregate):
                 self.qos_specs_id = event.qos_specs_id
             case QosDisassociated():
                 self.qos_specs_id = None
+            case EncryptionAdded():
+                self.encryption, self.encryption_id = event.encryption, event.encryption_id
+            case EncryptionChanged():
+                self.encryption = event.encryption
+            case EncryptionRemoved():
+                self.encryption = self.encryption_id = None
             case MadeDefault():
                 self.default_of = (*self.default_of, event.project_id)
             case DefaultEnded():

@@ -1,0 +1,38 @@
+"""What commands about volumes do for those that are encrypted."""
+
+from domain.aggregates.encryption_key import EncryptionKey, key_of
+from domain.aggregates.volume import Volume, encryption
+from domain.aggregates.volume_type import VolumeType
+from domain.errors import InvalidRequest
+from domain.event import Moment
+from services.unit_of_work import UnitOfWork
+
+MULTIATTACH, YES = "multiattach", "<is> True"
+"""The extra spec of a type whose volumes may be attached several times at once."""
+
+
+def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[EncryptionKey]:
+    """Fixes how a new volume is encrypted; the key that it needs, to be stored in the same append.
+
+    None where its type is not encrypted. Raises InvalidRequest where several hosts may write
+    (Cinder: 400).
+    """
+    wanted = volume_type.encryption
+    if wanted is None:
+        return []
+    if volume_type.extra_specs.get(MULTIATTACH) == YES:
+        raise InvalidRequest(
+            f"Volume type {volume_type.name} is encrypted and multiattach: volumes cannot be both."
+        )
+    encryption.fix(volume, wanted, at)
+    project_id = volume.project_id
+    return [EncryptionKey.request(volume.id, project_id=project_id, encryption=wanted, at=at)]
+
+
+async def unneeded(volume: Volume, work: UnitOfWork, at: Moment) -> list[EncryptionKey]:
+    """The key of a volume that is gone, told so; none where it has none."""
+    if volume.encryption is None:
+        return []
+    key = await work.load(EncryptionKey, key_of(volume.id))
+    key.request_destruction(at)
+    return [key]
