@@ -6,6 +6,7 @@ from projections.projection import Projection
 from projections.qos_specs import QOS_SPECS
 from projections.services import SERVICES
 from projections.transfers import TRANSFERS
+from projections.type_encryptions import TYPE_ENCRYPTIONS
 from projections.volume_types import VOLUME_TYPES
 from projections.volumes import VOLUMES
 
@@ -16,6 +17,7 @@ __all__ = [
     "QOS_SPECS",
     "SERVICES",
     "TRANSFERS",
+    "TYPE_ENCRYPTIONS",
     "VOLUMES",
     "VOLUME_TYPES",
 ]
@@ -23,6 +25,7 @@ __all__ = [
 PROJECTIONS: tuple[Projection, ...] = (
     VOLUMES,
     VOLUME_TYPES,
+    TYPE_ENCRYPTIONS,
     QOS_SPECS,
     DEFAULT_TYPES,
     SERVICES,

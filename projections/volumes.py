@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from domain.aggregates import volume
+from domain.aggregates.volume import encryption
 from domain.errors import InvalidRequest
 from domain.event import Event, Recorded
 from domain.lifecycle import IDLE, STAYS, Lifecycle
@@ -65,6 +66,9 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("state", words(), nullable=False),
         Column("operation", words(), nullable=False),
         Column("attach_status", words(), nullable=False),
+        Column("encrypted", Boolean, nullable=False),
+        Column("encryption", Pairs),
+        Column("encryption_key_id", words()),
     )
     Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
     Index(f"{name}_newest", table.c.created_at, table.c.id)
@@ -91,7 +95,7 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=3, build=_table)
+VOLUMES = Projection("volumes", version=4, build=_table)
 
 
 # How events change it
@@ -137,8 +141,23 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "state": _LEADS_TO["requested"],
             "operation": IDLE,
             "attach_status": "detached",
+            "encrypted": False,
+            "encryption": None,
+            "encryption_key_id": None,
         },
     )
+
+
+@VOLUMES.projects(encryption.EncryptionFixed)
+def encryption_fixed(recorded: Recorded[encryption.EncryptionFixed]) -> Patch:
+    said = msgspec.structs.asdict(recorded.event.encryption)
+    pairs = {name: str(value) for name, value in said.items() if value is not None}
+    return _changed(recorded, encrypted=True, encryption=pairs)
+
+
+@VOLUMES.projects(encryption.KeyMade)
+def key_made(recorded: Recorded[encryption.KeyMade]) -> Patch:
+    return _changed(recorded, encryption_key_id=recorded.event.encryption_key_id)
 
 
 @VOLUMES.projects(volume.Placed)
@@ -245,6 +264,10 @@ class VolumeRow(msgspec.Struct, frozen=True):
     state: str
     operation: str
     attach_status: str
+    encrypted: bool = False
+    encryption: dict[str, str] | None = None
+    """How, in Cinder's words; what its type left open is absent."""
+    encryption_key_id: str | None = None
 
 
 class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -278,8 +301,10 @@ class Summary(msgspec.Struct, frozen=True):
     metadata: dict[str, list[str]]
 
 
+_PAIRS = ("metadata", "image_metadata", "encryption")
+
 _KEYS: Mapping[str, str | None] = {
-    **{name: name for name in VolumeRow.__struct_fields__ if not name.endswith("metadata")},
+    **{name: name for name in VolumeRow.__struct_fields__ if name not in _PAIRS},
     "size": "size_gib",
     "display_name": "name",
     "display_description": "description",

@@ -74,6 +74,10 @@ FIELD_TYPE_PUBLIC = "volume_extension:volume_type_access"
 TYPE_ACCESS_LIST = "volume_extension:volume_type_access:get_all_for_type"
 TYPE_ACCESS_ADD = "volume_extension:volume_type_access:addProjectAccess"
 TYPE_ACCESS_REMOVE = "volume_extension:volume_type_access:removeProjectAccess"
+TYPE_ENCRYPTION_CREATE = "volume_extension:volume_type_encryption:create"
+TYPE_ENCRYPTION_GET = "volume_extension:volume_type_encryption:get"
+TYPE_ENCRYPTION_UPDATE = "volume_extension:volume_type_encryption:update"
+TYPE_ENCRYPTION_DELETE = "volume_extension:volume_type_encryption:delete"
 QOS_GET_ALL = "volume_extension:qos_specs_manage:get_all"
 QOS_GET = "volume_extension:qos_specs_manage:get"
 QOS_CREATE = "volume_extension:qos_specs_manage:create"
@@ -143,6 +147,10 @@ RULES: Mapping[str, str] = {
     TYPE_ACCESS_LIST: ADMIN,
     TYPE_ACCESS_ADD: ADMIN,
     TYPE_ACCESS_REMOVE: ADMIN,
+    TYPE_ENCRYPTION_CREATE: ADMIN,
+    TYPE_ENCRYPTION_GET: ADMIN,
+    TYPE_ENCRYPTION_UPDATE: ADMIN,
+    TYPE_ENCRYPTION_DELETE: ADMIN,
     QOS_GET_ALL: ADMIN,
     QOS_GET: ADMIN,
     QOS_CREATE: ADMIN,

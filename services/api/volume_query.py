@@ -16,8 +16,6 @@ _SAME: dict[str, Any] = {
     "attach_status": "detached",
     "cluster_name": None,
     "consistencygroup_id": None,
-    "encrypted": False,
-    "encryption_key_id": None,
     "multiattach": False,
     "replication_status": None,
     "service_uuid": None,
@@ -47,6 +45,8 @@ _COLUMNS = frozenset(
         "migration_status",
         "bootable",
         "consumes_quota",
+        "encrypted",
+        "encryption_key_id",
         "size",
     }
 )

@@ -66,6 +66,7 @@ class VolumeDetail(
     service_uuid: str | UnsetType | None = UNSET
     cluster_name: str | UnsetType | None = UNSET
     volume_type_id: str | UnsetType = UNSET
+    encryption_key_id: str | UnsetType = UNSET
     consumes_quota: bool | UnsetType = UNSET
     migration_status: str | UnsetType | None = UNSET
     host: str | UnsetType | None = UNSET
@@ -115,11 +116,14 @@ async def details(
             metadata=_metadata(row),
             bootable="true" if row.bootable else "false",
             links=links(id),
+            encrypted=row.encrypted,
             **since,
         )
         owner = row.project_id, row.user_id
         if row.image_metadata and call.allows(rules.FIELD_IMAGE_METADATA, owner):
             detail.volume_image_metadata = row.image_metadata
+        if row.encryption_key_id is not None and call.has(microversions.ENCRYPTION_KEY_ID):
+            detail.encryption_key_id = row.encryption_key_id
         if call.has(microversions.TYPE_ID):
             detail.volume_type_id = str(row.volume_type_id)
         if call.is_admin and call.has(microversions.PROVIDER_ID):

@@ -1,4 +1,4 @@
-"""/volumes: create, list, summary, show, update, delete, and their encryption (api.md 2)."""
+"""/volumes: create, list, summary, show, update, delete (api.md 2)."""
 
 from typing import Any
 from uuid import UUID
@@ -54,12 +54,6 @@ class SummaryAnswer(msgspec.Struct):
     """GET /volumes/summary."""
 
     summary: Totals = msgspec.field(name="volume-summary")
-
-
-class Encryption(msgspec.Struct):
-    """How a volume is encrypted: not at all."""
-
-    encryption_key_id: str | None = None
 
 
 async def create(call: Call) -> Response:
@@ -198,23 +192,6 @@ async def delete(call: Call) -> Response:
     return call.empty(202)
 
 
-async def encryption(call: Call) -> Response:
-    """No volume is encrypted yet."""
-    row = await volume_lookup.named(call)
-    call.check(rules.ENCRYPTION, volume_lookup.owner(row))
-    return call.json(200, Encryption())
-
-
-async def encryption_field(call: Call) -> Response:
-    """One of the fields, bare."""
-    row = await volume_lookup.named(call)
-    call.check(rules.ENCRYPTION, volume_lookup.owner(row))
-    field = call.part("field")
-    if field != "encryption_key_id":
-        raise NotFound(kind="volume_encryption_field", id=field[:255])
-    return call.json(200, None)
-
-
 async def _one(call: Call, status: int, row: VolumeRow) -> Response:
     shown = await details(call, [row], extended=False)
     return call.json(status, OneVolume(shown[0]))
@@ -319,19 +296,5 @@ ROUTES = (
             ),
         ),
         refuses=(409, 503),
-    ),
-    Route(
-        method="GET",
-        path="/volumes/{volume_id}/encryption",
-        handler=encryption,
-        summary="Show how a volume is encrypted",
-        answer=Encryption,
-    ),
-    Route(
-        method="GET",
-        path="/volumes/{volume_id}/encryption/{field}",
-        handler=encryption_field,
-        summary="Show one field of how a volume is encrypted",
-        answer=None | str,
     ),
 )

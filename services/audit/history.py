@@ -8,8 +8,15 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
+from domain.aggregates.encryption_key import key_of
 from domain.aggregates.remnant import remnant_id
-from domain.aggregates.volume import Described, Requested, Rescheduled, Volume
+from domain.aggregates.volume import (
+    Described,
+    Requested,
+    Rescheduled,
+    Volume,
+)
+from domain.aggregates.volume.encryption import EncryptionFixed
 from domain.errors import InvalidRequest, NotFound
 from domain.event import Event, Recorded
 from services.audit.replay import Replay
@@ -37,8 +44,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that happened to an aggregate, to the quota that pays for it, and to what it left
-    on backends that failed."""
+    """Everything that happened to an aggregate, to the quota that pays for it, to its key, and to
+    what it left on backends that failed."""
 
     aggregate: Aggregate
     lines: list[Line]
@@ -111,7 +118,7 @@ async def history(log: StoredLog, id: UUID) -> History:
 
 
 async def related(log: StoredLog, id: UUID) -> frozenset[UUID]:
-    """The aggregate, the reservations that pay for it, and what it left on backends."""
+    """The aggregate, the reservations that pay for it, its key, and what it left on backends."""
     return frozenset({id, *_beside(await log.stream(id))})
 
 
@@ -146,7 +153,7 @@ async def state_at(
 
 
 def _beside(own: Sequence[Entry]) -> list[UUID]:
-    """Whose events belong to these: reservations, their releases, and remnants, if any."""
+    """Whose events belong to these: reservations, their releases, remnants and the key, if any."""
     events = [entry.recorded.event for entry in own if entry.recorded]
     said = (getattr(event, "reservation_id", "") for event in events)
     taken = [UUID(id) for id in dict.fromkeys(said) if id]
@@ -155,7 +162,8 @@ def _beside(own: Sequence[Entry]) -> list[UUID]:
         for event in events
         if isinstance(event, Rescheduled)
     ]
-    return [*(id for each in taken for id in (each, uuid5(each, "release"))), *left]
+    keys = [key_of(own[0].aggregate_id) for event in events if isinstance(event, EncryptionFixed)]
+    return [*(id for each in taken for id in (each, uuid5(each, "release"))), *left, *keys]
 
 
 def _lines(entries: Sequence[Entry], replay: Replay) -> Iterator[Line]:

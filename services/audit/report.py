@@ -47,6 +47,9 @@ KINDS = {
     "projection.stopped": "a read model that does not follow the log",
     "object.missing": "a usable volume that its backend does not have",
     "object.orphan": "an object on a backend that no volume accounts for",
+    "key.tie": "an encrypted volume and a key that do not know each other",
+    "key.missing": "an encrypted volume whose key the key manager does not have",
+    "key.orphan": "a key in the key manager that no volume accounts for",
     "rest.not": "something not at rest, where everything was to be",
 }
 """Every kind of finding, and what it means."""

@@ -7,11 +7,12 @@ import msgspec
 
 from adapters.bus.port import Parked
 from adapters.event_store.port import EventStore
+from adapters.key_manager.port import KeyManager
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
 from domain.errors import Unavailable
 from projections.views import Views
-from services.audit import catalogue, quota, read_models
+from services.audit import catalogue, keys, quota, read_models
 from services.audit.objects import Backend, ObjectAudit
 from services.audit.promises import PromiseAudit
 from services.audit.replay import Replay
@@ -33,6 +34,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     store: EventStore
     views: Views
     backends: Sequence[Backend]
+    keys: KeyManager
     parked: Callable[[], Awaitable[Sequence[Parked]]]
 
 
@@ -71,6 +73,7 @@ class _Verification:
         await self._replay_log(ledger, names, pools, models)
         end = self._replay.position
         self._findings += [*quota.reservations(self._replay, at), *ledger.findings()]
+        self._findings += keys.ties(self._replay)
         self._findings += [*catalogue.ties(self._replay), *names.findings(), *pools.findings()]
         self._findings += catalogue.closures(self._replay)
         self._compared["ledger rows"] = ledger.compared()
@@ -82,6 +85,7 @@ class _Verification:
             self._compared[f"rows of {model.projection.name}"] = model.compared()
         await self._snapshots()
         await self._objects()
+        await self._keys()
         self._rest(at, required=at_rest)
         await self._parked()
         return Report(
@@ -174,6 +178,13 @@ class _Verification:
         self._notes += audit.notes
         self._unchecked += audit.unchecked
         self._compared["objects"] = audit.compared
+
+    async def _keys(self) -> None:
+        audit = keys.KeyAudit(self._replay, self._catch_up)
+        await audit.check(self._parts.keys)
+        self._findings += audit.findings
+        self._unchecked += audit.unchecked
+        self._compared["keys"] = audit.compared
 
     def _rest(self, at: datetime, *, required: bool) -> None:
         for aggregate in self._replay.restless():

@@ -98,6 +98,8 @@ def _said(name: str, value: Any) -> str:
             return f"{name} {' '.join(map(str, value))}"
         case "attempt", int():
             return f"attempt {value}"
+        case _, msgspec.Struct():
+            return _said(name, msgspec.to_builtins(value))
         case _, True:
             return name
         case _, str():

@@ -105,6 +105,7 @@ async def _parts(settings: Settings) -> "AsyncIterator[Parts]":
 
     async with access.open_store(settings) as (store, log):
         backends = [_backend(settings, name) for name in settings.backends]
+        keys = composition.open_key_manager(settings)
         engine = composition.views_engine(settings)
         views = Views(engine)
 
@@ -113,10 +114,13 @@ async def _parts(settings: Settings) -> "AsyncIterator[Parts]":
                 return await bus.parked()
 
         try:
-            yield Parts(log=log, store=store, views=views, backends=backends, parked=parked)
+            yield Parts(
+                log=log, store=store, views=views, backends=backends, keys=keys, parked=parked
+            )
         finally:
             await views.close()
             engine.dispose()
+            await keys.close()
             for backend in backends:
                 if backend.driver is not None:
                     await backend.driver.close()

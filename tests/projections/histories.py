@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, select
 
 from domain.aggregates.volume import Volume
+from domain.aggregates.volume.encryption import fix, key_failed, key_made
+from domain.encryption import Encryption
 from domain.errors import LapilliError
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Decision, Verdict
@@ -120,6 +122,9 @@ def wipe(engine: Engine, projections: Iterable[Projection]) -> None:
 _STEPS: Sequence[Callable[[Volume, Moment], Any]] = (
     lambda volume, at: volume.place(CHOSEN, at),
     lambda volume, at: volume.place(NONE_FITS, at),
+    lambda volume, at: fix(volume, Encryption(provider="luks"), at),
+    lambda volume, at: key_made(volume, "key", at),
+    lambda volume, at: key_failed(volume, "sealed", at),
     lambda volume, at: volume.start_provisioning("worker", at),
     lambda volume, at: volume.provisioned(volume.attempt, "provider", at),
     lambda volume, at: volume.provisioning_failed(volume.attempt, "broken", at),

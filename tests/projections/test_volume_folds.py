@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 
+from domain.aggregates.volume.encryption import fix, key_failed, key_made
+from domain.encryption import Encryption
 from domain.event import event_types
 from domain.machines.volume import VISIBLE_STATUS, VOLUME
 from projections.projection import fold
@@ -50,7 +52,33 @@ def test_a_requested_volume_is_a_whole_row():
         "state": "requested",
         "operation": "idle",
         "attach_status": "detached",
+        "encrypted": False,
+        "encryption": None,
+        "encryption_key_id": None,
     }
+
+
+def test_an_encrypted_volume_shows_how_and_then_its_key():
+    volume = a_volume("v")
+    fix(volume, Encryption(provider="luks", key_size=256), at(0))
+    row = row_of(volume)
+    assert (row["encrypted"], row["encryption_key_id"]) == (True, None)
+    assert row["encryption"] == {
+        "provider": "luks",
+        "control_location": "front-end",
+        "key_size": "256",
+    }
+    key_made(volume, "k", at(1))
+    row = row_of(volume)
+    assert (row["encryption_key_id"], row["status"]) == ("k", "creating")
+
+
+def test_a_volume_without_its_key_is_in_error():
+    volume = a_volume("v")
+    fix(volume, Encryption(provider="luks"), at(0))
+    key_failed(volume, "sealed", at(1))
+    row = row_of(volume)
+    assert (row["encrypted"], row["encryption_key_id"], row["status"]) == (True, None, "error")
 
 
 def placed(volume):

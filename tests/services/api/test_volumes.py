@@ -252,10 +252,3 @@ async def test_force_delete_is_an_action_of_administrators(stage, member):
     path, body = f"/volumes/{volume['id']}/action", {"os-force_delete": None}
     refused(await member.ask("POST", path, body), 403)
     assert (await stage.ask("POST", path, body)).status_code == 202
-
-
-async def test_no_volume_is_encrypted(stage):
-    path = f"/volumes/{(await stage.volume())['id']}/encryption"
-    assert (await stage.ask("GET", path)).json() == {"encryption_key_id": None}
-    assert (await stage.ask("GET", f"{path}/encryption_key_id")).json() is None
-    refused(await stage.ask("GET", f"{path}/cipher"), 404)

@@ -30,6 +30,7 @@ async def parts_of(deployment: Deployment, **replaced: Any):
     backend = Backend(host="host1@files", pools=["files"], driver=deployment.driver)
     async with access.open_store(deployment.settings) as (store, log):
         given = {"log": log, "store": store, "views": views, "backends": [backend]}
+        given["keys"] = deployment.keys
         yield Parts(**{**given, "parked": nothing_parked, **replaced})
     await views.close()
     engine.dispose()

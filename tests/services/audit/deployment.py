@@ -15,6 +15,8 @@ from adapters import database
 from adapters.drivers.contract import VolumeSpec
 from adapters.drivers.file import FileDriver
 from adapters.event_store.recorder import EventRecorder
+from domain.aggregates.encryption_key import key_of
+from domain.encryption import Encryption
 from domain.errors import OverQuota
 from domain.event import Actor, Moment
 from domain.placement import Pool
@@ -22,6 +24,7 @@ from projections import PROJECTIONS, generations
 from projections.runner import Runner
 from services import composition, settings
 from services.commands import HANDLERS
+from services.commands.encryption_key import FinishKeyDestruction, FinishKeyMaking
 from services.commands.quota_limits import ChangeQuotaLimits
 from services.commands.volume import (
     CreateVolume,
@@ -33,7 +36,7 @@ from services.commands.volume import (
     StartDeletion,
     StartProvisioning,
 )
-from services.commands.volume_type import EnsureDefaultVolumeType
+from services.commands.volume_type import EncryptVolumeType, EnsureDefaultVolumeType
 from services.settings import Settings
 from services.unit_of_work import Commands
 
@@ -86,6 +89,7 @@ class Deployment:
         driver = composition.open_driver(self.settings, "files")
         assert isinstance(driver, FileDriver)
         self.driver = driver
+        self.keys = composition.open_key_manager(self.settings)
         await self.driver.check()
         self.volume_type: UUID = await self.run(EnsureDefaultVolumeType, name="__DEFAULT__")
 
@@ -147,6 +151,31 @@ class Deployment:
             FinishProvisioning, by="system:provisioning", cause=f"{id}:2", id=id, attempt=1
         )
         return id
+
+    async def encrypted(self, number: int) -> UUID:
+        """A request for an encrypted volume, whose key was made."""
+        self.volume_type = await self.run(EnsureDefaultVolumeType, name="secret")
+        encryption = Encryption(provider="luks", cipher="aes-xts-plain64", key_size=256)
+        await self.run(
+            EncryptVolumeType,
+            id=self.volume_type,
+            encryption_id=an_id(number),
+            encryption=encryption,
+        )
+        id = await self.requested(number)
+        await self.key_made(id)
+        return id
+
+    async def key_made(self, volume_id: UUID) -> None:
+        id = key_of(volume_id)
+        key_id = await self.keys.create_key(str(id), algorithm="aes", bits=256)
+        by, cause = "system:encryption-keys", f"{id}:1"
+        await self.run(FinishKeyMaking, by=by, cause=cause, id=id, key_id=key_id)
+
+    async def key_destroyed(self, volume_id: UUID) -> None:
+        id = key_of(volume_id)
+        await self.keys.delete(str(id))
+        await self.run(FinishKeyDestruction, by="system:encryption-keys", id=id)
 
     async def in_error(self, number: int) -> UUID:
         id = await self.provisioning(number)

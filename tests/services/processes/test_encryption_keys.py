@@ -12,8 +12,8 @@ from adapters.drivers.contract import DriverFailure
 from adapters.drivers.memory import Fault, Hold, Work
 from adapters.key_manager.memory import MemoryKeyManager
 from adapters.key_manager.port import KeyManager, KeyRefused
-from domain.aggregates import volume
 from domain.aggregates.encryption_key import EncryptionKey, key_of
+from domain.aggregates.volume.encryption import KeyFailed
 from domain.encryption import Encryption
 from domain.errors import Unavailable
 from services.processes.sweep import keep_swept, sweep_keys
@@ -99,7 +99,7 @@ async def assert_deletable(ring: Ring) -> None:
 
 async def the_reason(ring: Ring) -> str:
     found = (await ring.store.events(an_id(1)))[-1].event
-    assert isinstance(found, volume.KeyFailed)
+    assert isinstance(found, KeyFailed)
     return found.reason
 
 
