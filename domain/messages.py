@@ -6,7 +6,7 @@ from enum import Enum
 import msgspec
 
 from domain.aggregates import volume
-from domain.aggregates.volume import extension
+from domain.aggregates.volume import encryption, extension
 from domain.event import Event
 
 LEVEL = "ERROR"
@@ -100,6 +100,8 @@ class Failure(msgspec.Struct, frozen=True):
 TELLS: Mapping[type[Event], Failure] = {
     volume.PlacementFailed: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),
     volume.ProvisioningFailed: Failure(Action.CREATE_VOLUME, Detail.DRIVER_DID_NOT_CREATE),
+    # Cinder, which makes the key while it is asked, has no message of it
+    encryption.KeyFailed: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
     extension.ExtensionRefused: Failure(Action.EXTEND_VOLUME, Detail.NO_BACKEND),
     extension.ExtensionFailed: Failure(Action.EXTEND_VOLUME, Detail.DRIVER_DID_NOT_EXTEND),
 }

@@ -12,9 +12,19 @@ from adapters.drivers.contract import DriverFailure
 from adapters.event_store.memory import MemoryEventStore
 from domain import codec
 from domain.aggregates import AGGREGATES
+from domain.aggregates.encryption_key import EncryptionKey, key_of
 from domain.aggregates.volume import Volume
-from domain.errors import Conflict, LapilliError, NotAllowed, Superseded, Unavailable
+from domain.encryption import Encryption
+from domain.errors import (
+    Conflict,
+    LapilliError,
+    NotAllowed,
+    OverQuota,
+    Superseded,
+    Unavailable,
+)
 from domain.event import Event, Recorded
+from services.commands.encryption_key import FinishKeyMaking
 from services.commands.volume import DescribeVolume
 from tests.services.commands.world import LIMITS, PATHS, STEPS, ReluctantStore, World
 from tests.services.processes.holding import (
@@ -300,3 +310,42 @@ async def test_defect_14_an_extension_that_a_driver_cannot_begin_gives_back_quot
     ring.faults.fail("extend_volume", DriverFailure("the driver is not initialised", False))
     await ring.go_on()
     await assert_settled(ring, size_gib=SIZE_GIB)
+
+
+async def an_encrypted_type(store: MemoryEventStore | None = None) -> World:
+    world = await World(store).has_a_type()
+    return await world.has_encryption(Encryption(provider="luks", key_size=256))
+
+
+async def test_defect_19_a_volume_that_is_refused_has_no_key_made():
+    world = await an_encrypted_type()
+    with pytest.raises(OverQuota):
+        await world.run(world.creation(1, size_gib=LIMITS["gigabytes"] + 1))
+    asked = [r for r in await world.store.log(0, 1000) if r.event.kind == "encryption_key"]
+    assert asked == []
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before it is stored", "after"])
+async def test_defect_19_a_crash_while_an_encrypted_volume_is_accepted_leaks_no_key(before):
+    store = CrashingStore(at=3, before=before)  # after the type and its encryption
+    world = await an_encrypted_type(store)
+    with pytest.raises(Crash):
+        await world.run(world.creation(1))
+    kinds = {recorded.event.kind for recorded in await store.log(2, 1000)}
+    assert kinds == (set() if before else {"quota_reservation", "volume", "encryption_key"})
+
+
+async def test_defect_19_a_volume_that_cannot_be_deleted_stays_readable():
+    world = await an_encrypted_type()
+    await world.run(world.creation(1))
+    id = key_of(an_id(1))
+    await world.run(FinishKeyMaking(id=id, key_id="k", at=a_moment()))
+    for go_on in PATHS["error_deleting"]:
+        await world.run(await go_on(world, an_id(1)))
+    key = EncryptionKey.from_history(id, await world.store.events(id))
+    assert ((await world.volume()).state, key.state) == ("error_deleting", "available")
+    assert (await world.volume()).encryption_key_id == key.key_id
+    for step in ("force", "remove", "gone"):
+        assert "encryption_key.destruction_requested" not in await world.verbs()
+        await world.run(await STEPS[step](world, an_id(1)))
+    assert (await world.verbs())[-1] == "encryption_key.destruction_requested"

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
-from domain.errors import NotFound
+from domain.errors import InvalidRequest, NotFound
 from projections import transfers, volumes
 from projections.transfers import TransferQuery, TransferRow
 from services.api import filters, microversions, paging, rules
@@ -104,6 +104,10 @@ async def offer(call: Call) -> Response:
     if row is None:
         raise NotFound(kind="volume", id=str(wish.volume_id))
     call.check(rules.TRANSFER_CREATE, owner(row))
+    if row.encrypted and not call.has(microversions.ENCRYPTED_TRANSFER):
+        raise InvalidRequest(f"Volume {row.id} is encrypted: it is transferred from 3.70 on.")
+    if row.encrypted and is_yes(wish.no_snapshots):
+        raise InvalidRequest(f"Volume {row.id} is encrypted and shares its key with its snapshots.")
     command = OfferVolume(
         id=call.application.new_id(),
         volume_id=row.id,

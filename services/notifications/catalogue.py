@@ -59,6 +59,7 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     volume.Requested: [tells("volume.create.start", the_volume)],
     volume.Provisioned: [tells("volume.create.end", the_volume)],
     volume.ProvisioningFailed: [warns("volume.create.error", the_failure)],
+    volume.encryption.KeyFailed: [warns("volume.create.error", the_failure)],
     volume.PlacementFailed: [
         warns("scheduler.create_volume", creation_refused),
         warns("volume.create.error", the_failure),
@@ -88,6 +89,8 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
 
 SILENT: Mapping[type[Event], str] = {
     volume.Placed: "creation is under way",
+    volume.encryption.EncryptionFixed: "creation is under way",
+    volume.encryption.KeyMade: "creation is under way",
     volume.ProvisioningStarted: "creation is under way",
     volume.Rescheduled: "creation goes on elsewhere",
     volume.CancellationRequested: "deletion starts once the creation has ended",

@@ -70,7 +70,7 @@ def test_an_encrypted_volume_shows_how_and_then_its_key():
     }
     key_made(volume, "k", at(1))
     row = row_of(volume)
-    assert (row["encryption_key_id"], row["status"]) == ("k", "creating")
+    assert (row["encryption_key_id"], row["state"]) == ("k", "requested")
 
 
 def test_a_volume_without_its_key_is_in_error():
@@ -78,7 +78,7 @@ def test_a_volume_without_its_key_is_in_error():
     fix(volume, Encryption(provider="luks"), at(0))
     key_failed(volume, "sealed", at(1))
     row = row_of(volume)
-    assert (row["encrypted"], row["encryption_key_id"], row["status"]) == (True, None, "error")
+    assert (row["encrypted"], row["encryption_key_id"], row["state"]) == (True, None, "error")
 
 
 def placed(volume):

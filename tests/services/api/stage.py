@@ -159,11 +159,15 @@ class Stage:
     async def available(self, **fields: Any) -> dict[str, Any]:
         """A volume that a backend holds."""
         created = await self.volume(**fields)
+        await self.provisioned(created)
+        return created
+
+    async def provisioned(self, created: dict[str, Any]) -> None:
+        """A backend holds it from now on."""
         id, run = UUID(created["id"]), self.application.execute
         await run(PlaceVolume(id=id, pools=[a_pool()], at=self.application.moment()))
         attempt = await run(StartProvisioning(id=id, worker="w", at=self.application.moment()))
         await run(FinishProvisioning(id=id, attempt=attempt, at=self.application.moment()))
-        return created
 
     async def told(self, **fields: Any) -> dict[str, Any]:
         """The message about a volume that no backend could take."""

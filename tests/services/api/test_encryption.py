@@ -268,3 +268,23 @@ async def test_an_encrypted_type_that_is_multiattach_makes_no_volumes(stage):
     assert (await stage.ask("POST", f"/types/{id}/extra_specs", specs)).status_code == 200
     body = {"volume": {"size": 1, "volume_type": id}}
     assert "multiattach" in refused(await stage.ask("POST", "/volumes", body), 400)
+
+
+@pytest.mark.parametrize(
+    ("mv", "fields", "code"),
+    [
+        ("3.69", {}, 400),
+        ("3.70", {}, 202),
+        ("3.70", {"no_snapshots": True}, 400),
+        ("3.71", {"no_snapshots": False}, 202),
+    ],
+)
+async def test_an_encrypted_volume_is_transferred_from_3_70_with_its_snapshots(
+    stage, mv, fields, code
+):
+    volume = await stage.volume(volume_type=await an_encrypted_type(stage))
+    await has_key(stage, volume)
+    await stage.provisioned(volume)
+    body = {"transfer": {"volume_id": volume["id"], "name": "for you", **fields}}
+    answer = await stage.ask("POST", "/volume-transfers", body, mv=mv)
+    assert answer.status_code == code, answer.text
