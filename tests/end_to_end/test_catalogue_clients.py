@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from cinderclient import client as cinder_client
-from keystoneauth1 import noauth, session
 
 from tests.end_to_end.test_openstack_client import openstack, run, silently
 from tests.support.deployment import PROJECT, Serve
@@ -13,15 +11,6 @@ from tests.support.deployment import PROJECT, Serve
 pytestmark = pytest.mark.clients
 
 OTHER = "fedcba9876543210fedcba9876543210"
-
-
-@pytest.fixture
-def cinder(lapilli: Serve) -> Any:
-    """python-cinderclient at the newest version it shares with us."""
-    endpoint = f"{lapilli.url}/v3/{PROJECT}"
-    return cinder_client.Client(
-        "3.70", session=session.Session(auth=noauth.NoAuth(endpoint=endpoint))
-    )
 
 
 @pytest.fixture

@@ -6,38 +6,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import openstack
 import pytest
-from cinderclient import client as cinder_client
 from cinderclient import exceptions
-from keystoneauth1 import noauth, session
 
 from tests.support.deployment import PROJECT, Serve, until
 
 pytestmark = pytest.mark.clients
-
-
-@pytest.fixture(scope="module")
-def sdk(lapilli: Serve) -> Any:
-    """openstacksdk's block storage proxy."""
-    endpoint = f"{lapilli.url}/v3/{PROJECT}"
-    connection = openstack.connect(
-        auth_type="none",
-        auth={"endpoint": endpoint},
-        block_storage_endpoint_override=endpoint,
-        load_yaml_config=False,
-        load_envvars=False,
-    )
-    return connection.block_storage
-
-
-@pytest.fixture(scope="module")
-def cinder(lapilli: Serve) -> Any:
-    """python-cinderclient at the newest version it shares with us."""
-    endpoint = f"{lapilli.url}/v3/{PROJECT}"
-    return cinder_client.Client(
-        "3.70", session=session.Session(auth=noauth.NoAuth(endpoint=endpoint))
-    )
 
 
 def test_the_sdk_creates_waits_updates_lists_and_deletes(sdk: Any) -> None:
