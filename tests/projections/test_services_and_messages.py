@@ -8,7 +8,8 @@ import pytest
 from domain.aggregates import volume
 from domain.aggregates.message import Message, message_id
 from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
-from domain.aggregates.volume import extension
+from domain.aggregates.volume import encryption, extension
+from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotFound
 from domain.event import event_types
 from domain.messages import TELLS
@@ -74,6 +75,13 @@ def unmakeable():
     return made
 
 
+def without_a_key():
+    asked = a_volume("v", number=9)
+    encryption.fix(asked, Encryption(provider="luks"), at(1))
+    encryption.key_failed(asked, "sealed", at(2))
+    return asked
+
+
 def extending():
     made = an_available_volume(number=8)
     extension.request(made, 5, reservation_id="r", at=at(4))
@@ -96,6 +104,7 @@ def not_extended():
 TOLD = [
     (lambda: unplaceable(1), volume.PlacementFailed, "VOLUME_VOLUME_001_003"),
     (unmakeable, volume.ProvisioningFailed, "VOLUME_VOLUME_008_012"),
+    (without_a_key, encryption.KeyFailed, "VOLUME_VOLUME_008_001"),
     (refused, extension.ExtensionRefused, "VOLUME_VOLUME_007_003"),
     (not_extended, extension.ExtensionFailed, "VOLUME_VOLUME_007_010"),
 ]

@@ -10,7 +10,15 @@ from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Bus, Message
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
-from domain.aggregates.volume import Volume, extension, offering, properties, resetting
+from domain.aggregates.volume import (
+    Volume,
+    encryption,
+    extension,
+    offering,
+    properties,
+    resetting,
+)
+from domain.encryption import Encryption
 from domain.event import Moment
 from services.notifications.telling import Notifications
 from tests.support.builders import A_PLACE, MORNING, NO_PLACE, a_moment, a_request
@@ -20,6 +28,9 @@ DAY_S = 86400.0
 Step = Callable[[Volume, Moment], Any]
 
 STEPS: Mapping[str, Step] = {
+    "encrypt": lambda v, at: encryption.fix(v, Encryption(provider="luks"), at),
+    "key": lambda v, at: encryption.key_made(v, "key-1", at),
+    "no_key": lambda v, at: encryption.key_failed(v, "sealed", at),
     "place": lambda v, at: v.place(A_PLACE, at, most=3),
     "unplaceable": lambda v, at: v.place(NO_PLACE, at),
     "start": lambda v, at: v.start_provisioning("worker-1", at),

@@ -21,6 +21,8 @@ def at_once(operation: str) -> list[str]:
 PATHS: list[tuple[str, list[str]]] = [
     ("place start made", CREATED),
     ("place start failed", ["volume.create.start", "volume.create.error"]),
+    ("encrypt key place start made", CREATED),
+    ("encrypt no_key", ["volume.create.start", "volume.create.error"]),
     (
         "unplaceable",
         ["volume.create.start", "scheduler.create_volume", "volume.create.error"],
