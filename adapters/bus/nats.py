@@ -30,7 +30,7 @@ from adapters.bus.nats_api import (
 )
 from adapters.bus.nats_inbox import SUBJECT, NatsInbox
 from adapters.bus.nats_keys import Bucket, NatsBoard, release_lease, take_lease
-from adapters.bus.nats_publisher import NatsPublisher
+from adapters.bus.nats_publisher import DUPLICATE_WINDOW_S, NatsPublisher
 from adapters.bus.port import ERROR_LIMIT, Delivery, Message, NotFound, Parked, Unavailable
 from adapters.bus.subjects import check_filters, check_name
 
@@ -39,8 +39,6 @@ PARKED = "LAPILLI_PARKED"
 RETRIES = "LAPILLI_RETRIES"
 
 _MAX_BYTES = 4 * 1024**3
-_DUPLICATE_WINDOW_S = 0.1
-"""The shortest there is; see nats_publisher.py for why it is of no use to us."""
 _NOTHING = "lapilli.none"
 """A subject that no event has: nothing of the log passes a filter for it."""
 _RECONNECT_WAIT_S = 0.1
@@ -82,7 +80,7 @@ class NatsBus:
             "discard": "old",
             "max_bytes": max_bytes,
             "num_replicas": replicas,
-            "duplicate_window": nanoseconds(_DUPLICATE_WINDOW_S),
+            "duplicate_window": nanoseconds(DUPLICATE_WINDOW_S),
         }
         self._parked_stream: dict[str, Any] = {
             "name": PARKED,
@@ -315,20 +313,25 @@ class NatsBus:
         try:
             await self._jetstream.publish(subject, payload, headers, refusals=[STREAM_NOT_FOUND])
         except Refused:
-            await self._jetstream.ensure_stream(stream)
+            await self._jetstream.remake_stream(stream)
             await self._jetstream.publish(subject, payload, headers)
 
     async def _ensure_consumer(
         self, stream: dict[str, Any], config: dict[str, Any], action: str
     ) -> None:
-        """Make the consumer; with action `create`, one that differs is left as it is."""
+        """Make the consumer; with action `create`, one that differs is left as it is.
+
+        A missing log stream is left to the publisher, which feeds it.
+        """
         what = f"CONSUMER.CREATE.{stream['name']}.{config['name']}"
         body = {"stream_name": stream["name"], "config": config, "action": action}
         try:
             await self._jetstream.ask(what, body, refusals=[STREAM_NOT_FOUND, CONSUMER_EXISTS])
         except Refused as refused:
+            if refused.code == STREAM_NOT_FOUND and stream is self._log_stream:
+                raise Unavailable("there is no log stream until the relay makes it anew") from None
             if refused.code == STREAM_NOT_FOUND:
-                await self._jetstream.ensure_stream(stream)
+                await self._jetstream.remake_stream(stream)
                 await self._jetstream.ask(what, body)
 
     async def _on_disconnected(self) -> None:

@@ -28,6 +28,9 @@ WRONG_LAST_SEQUENCE_CONSTANT = 10164
 
 _SECOND = 1_000_000_000
 """JetStream counts time in nanoseconds."""
+_DELETION_S = 1.0
+"""How long nats-server may be busy with the files of a stream it no longer knows; it takes
+milliseconds, and nothing tells when it is done."""
 
 
 class Refused(Exception):
@@ -114,6 +117,18 @@ class JetStream:
         except Refused:
             found = (await self.ask(f"STREAM.INFO.{name}"))["config"]
             await self.ask(f"STREAM.UPDATE.{name}", {**found, **config})
+
+    async def remake_stream(self, config: dict[str, Any]) -> None:
+        """Create a stream that was found missing, which its deletion may be the reason for.
+
+        Not at once: nats-server forgets a stream first (its consumers' pulls end with 409) and
+        renames its directory last. A stream of the same name made in between opens the old files
+        and has them taken away: from then on it counts messages that it cannot read and stores no
+        new ones, and its consumers leave their places on the disk to the next stream's consumers
+        (2.15.1: `stop` in stream.go, `Delete` in filestore.go).
+        """
+        await asyncio.sleep(_DELETION_S)
+        await self.ensure_stream(config)
 
     async def message(self, stream: str, **which: object) -> Stored | None:
         """One message of the stream, by `seq`, `last_by_subj` or `seq` and `next_by_subj`.

@@ -54,7 +54,7 @@ class Bucket:
         try:
             await self._jetstream.publish(self.prefix + key, value, refusals=[STREAM_NOT_FOUND])
         except Refused:
-            await self.ensure()
+            await self._jetstream.remake_stream(self._config)
             await self._jetstream.publish(self.prefix + key, value)
 
     async def replace(self, key: str, value: bytes, revision: int) -> bool:
@@ -68,7 +68,7 @@ class Bucket:
             )
         except Refused as refused:
             if refused.code == STREAM_NOT_FOUND:
-                await self.ensure()
+                await self._jetstream.remake_stream(self._config)
                 return await self.replace(key, value, 0)
             return False
         return True

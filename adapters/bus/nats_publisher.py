@@ -7,6 +7,7 @@ stream.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,13 @@ PLACE = "Lapilli-Place"
 
 _IN_FLIGHT = 512
 """Messages; nats-server takes 10,000 per stream before it refuses more."""
+DUPLICATE_WINDOW_S = 0.1
+"""The shortest there is: for so long, what was purged from the stream cannot be stored again."""
+_PAUSES_S = (0.0, 0.0, DUPLICATE_WINDOW_S, 2 * DUPLICATE_WINDOW_S)
+"""Before each attempt to publish, all of which failed though the stream ends where it should."""
 _LOST_PLACE = (STREAM_NOT_FOUND, WRONG_LAST_ID, WRONG_LAST_SEQUENCE, WRONG_LAST_SEQUENCE_CONSTANT)
+
+_log = logging.getLogger(__name__)
 
 
 class _End(msgspec.Struct, frozen=True):
@@ -78,7 +85,7 @@ class _Acks:
 
 
 class NatsPublisher:
-    """One stream, as its configuration says; it is made when it is missing."""
+    """One stream, as its configuration says; it is made, and made anew when it is lost."""
 
     def __init__(self, jetstream: JetStream, config: dict[str, Any]) -> None:
         self._jetstream = jetstream
@@ -106,17 +113,16 @@ class NatsPublisher:
         return (await self._find_end()).place[0]
 
     async def publish(self, messages: Sequence[Message], after: int) -> None:
-        end = self._end
-        if end is None or end.place[0] != after:
-            end = await self._find_end()
-        try:
-            await self._append(messages, after, end)
-        except _LostPlace:
-            end = await self._find_end()
+        for pause_s in _PAUSES_S:
+            await asyncio.sleep(pause_s)
+            end = self._end
+            if end is None or end.place[0] != after:
+                end = await self._find_end()
             try:
-                await self._append(messages, after, end)
+                return await self._append(messages, after, end)
             except _LostPlace:
-                raise OutOfOrder(after, (await self._find_end()).place[0]) from None
+                continue
+        raise Unavailable("the stream takes no message where it says it ends")
 
     async def insert(self, message: Message) -> None:
         while True:
@@ -173,7 +179,7 @@ class NatsPublisher:
             acks.take(message)
 
     async def _find_end(self) -> _End:
-        """Ask the stream where it ends; a missing stream is made."""
+        """Ask the stream where it ends; a missing stream is made anew."""
         if not self._open:
             await self.open()
         stream, [subjects] = self._config["name"], self._config["subjects"]
@@ -181,7 +187,8 @@ class NatsPublisher:
             info = await self._jetstream.ask(f"STREAM.INFO.{stream}", refusals=[STREAM_NOT_FOUND])
             last = await self._jetstream.message(stream, last_by_subj=subjects)
         except Refused:
-            await self._jetstream.ensure_stream(self._config)
+            _log.warning("stream %s is missing, making it anew", stream)
+            await self._jetstream.remake_stream(self._config)
             return _End(0)
         # In this order: what arrives in between makes the sequence too low, which is refused.
         sequence = info["state"]["last_seq"]

@@ -1,36 +1,18 @@
-"""The buses that services run on: memory, and a real nats-server that the tests of a file share."""
+"""The buses that services run on: memory, and a real nats-server."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
-from adapters.bus.nats_server import NatsServer
 from adapters.bus.port import Bus
-from tests.adapters.bus.stage import MemoryStage, NatsStage, Stage
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    server = NatsServer(tmp_path_factory.mktemp("nats"))
-    asyncio.run(server.start())
-    yield server
-    asyncio.run(server.stop())
+from tests.adapters.bus.stage import Stage, a_stage
 
 
 @pytest.fixture(params=["memory", pytest.param("nats", marks=pytest.mark.nats)])
-def build_stage(request: pytest.FixtureRequest) -> Callable[[], Stage]:
-    if request.param == "memory":
-        return MemoryStage
-    server: NatsServer = request.getfixturevalue("server")
-    return lambda: NatsStage(server)
-
-
-@pytest.fixture
-async def stage(build_stage: Callable[[], Stage]) -> AsyncIterator[Stage]:
-    stage = build_stage()
-    yield stage
-    await stage.close()
+async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with a_stage(request.param, tmp_path / "nats") as stage:
+        yield stage
 
 
 @pytest.fixture

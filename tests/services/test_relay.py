@@ -20,13 +20,13 @@ from domain.event import Event, Recorded
 from services.relay import LEASE, Relay
 from services.subjects import pattern, subject_of, token
 from services.wakeup import Wakeup
-from tests.adapters.bus.stage import MemoryStage, Stage, an_inbox, receive, soon
+from tests.adapters.bus.stage import MemoryStage, Stage, an_inbox, receive
 from tests.support.around import Crash, Outage, around
 from tests.support.builders import a_request, a_volume
+from tests.support.patience import PATIENCE_S, soon, until
 
 LEASE_S = 60.0
 NOT_SIGNALLED = 1.0
-PATIENCE_S = 20.0
 
 
 class Log(MemoryEventStore):
@@ -75,12 +75,6 @@ async def running(*relays: Relay) -> AsyncIterator[list[asyncio.Task[None]]]:
 async def until_published(bus: Bus, position: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while await bus.last_position() != position:  # noqa: ASYNC110 - a bus does not tell
-            await asyncio.sleep(0.005)
-
-
-async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not so():  # noqa: ASYNC110 - neither outages nor relays tell
             await asyncio.sleep(0.005)
 
 

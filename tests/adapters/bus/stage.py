@@ -1,18 +1,16 @@
 """The two buses under the one contract, and what the tests say about time and events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
 
 from adapters.bus.memory import MemoryBus
 from adapters.bus.nats import NatsBus
 from adapters.bus.nats_server import NatsServer
 from adapters.bus.port import Bus, Delivery, Inbox, Message
-
-T = TypeVar("T")
-
-PATIENCE_S = 20.0
-"""How long a test waits for what was promised; never how long it takes."""
+from tests.support.patience import PATIENCE_S, soon
 
 
 class Stage(Protocol):
@@ -33,8 +31,6 @@ class Stage(Protocol):
     async def elapse(self, seconds: float) -> None:
         """Let it get later, if this bus does not live in real time anyway."""
         ...
-
-    async def close(self) -> None: ...
 
 
 class MemoryStage:
@@ -63,7 +59,11 @@ class MemoryStage:
 
 
 class NatsStage:
-    """Each test finds the server of the session empty."""
+    """A server for each test: it starts as fast as one that is shared could be swept.
+
+    And safely: of a stream deleted twice in a row nats-server may leave the files, for the next
+    of its name to find, because what the first deletion renamed is still being removed.
+    """
 
     def __init__(self, server: NatsServer) -> None:
         self._server = server
@@ -98,15 +98,21 @@ class NatsStage:
     async def close(self) -> None:
         for bus in self._buses:
             await bus.close()
-        await empty(self._server)
+        await self._server.stop()
 
 
-async def empty(server: NatsServer) -> None:
-    bus = await NatsBus.connect([server.url], name="sweeper")
-    streams = (await bus._jetstream.ask("STREAM.NAMES"))["streams"]
-    for stream in streams:
-        await bus._jetstream.ask(f"STREAM.DELETE.{stream}")
-    await bus.close()
+@asynccontextmanager
+async def a_stage(kind: str, directory: Path) -> AsyncIterator[Stage]:
+    """Memory, or a real nats-server that keeps everything in the directory."""
+    stage: MemoryStage | NatsStage
+    if kind == "memory":
+        stage = MemoryStage()
+    else:
+        server = NatsServer(directory)
+        await server.start()
+        stage = NatsStage(server)
+    yield stage
+    await stage.close()
 
 
 def a_message(position: int, *, event: str = "requested", backend: str = "_") -> Message:
@@ -135,22 +141,11 @@ async def an_inbox(
     return await bus.inbox(name, subjects, ack_wait_s, max_pending)
 
 
-async def soon(promise: Awaitable[T]) -> T:
-    """Fails instead of waiting for ever."""
-    return await asyncio.wait_for(promise, PATIENCE_S)
-
-
 async def eventually(stage: Stage, condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE_S):
         while not await condition():
             await stage.elapse(0.1)
             await asyncio.sleep(0.02)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():  # noqa: ASYNC110 - it is about another process
-            await asyncio.sleep(0.002)
 
 
 async def receive(inbox: Inbox, count: int) -> list[Delivery]:

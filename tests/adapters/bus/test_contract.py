@@ -15,8 +15,8 @@ from tests.adapters.bus.stage import (
     eventually,
     messages,
     receive,
-    soon,
 )
+from tests.support.patience import PATIENCE_S, soon
 
 AT = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=UTC)
 
@@ -294,7 +294,7 @@ class TestInbox:
         await bus.publish(messages(1, 2), after=0)
         [long_work, _] = await receive(inbox, 2)
         again = asyncio.create_task(inbox.next(10))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not again.done():  # the second message proves that ack_wait_s has passed
                 await long_work.working()
                 await stage.elapse(0.1)

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.bus.nats import NatsBus
 from adapters.bus.nats_server import NatsServer, NatsServerFailed
-from tests.adapters.bus.stage import soon, until
+from tests.support.patience import soon, until
 
 pytestmark = pytest.mark.nats
 
