@@ -27,6 +27,7 @@ from tests.services.processes.ring import Clock
 from tests.services.test_reports import DOWN_AFTER_S, some_stats
 from tests.support.around import Outage, around
 from tests.support.builders import PROJECT, a_moment, an_id, limits_of
+from tests.support.patience import PATIENCE_S
 
 
 class Stage:
@@ -127,7 +128,7 @@ async def test_an_answer_waits_until_lists_show_the_write(patient: Stage):
         await asyncio.sleep(0)
     assert (await patient.world.volume()).exists and not writing.done()
     await patient.project()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await writing == an_id(1)
     assert await patient.listed() == 1
 
@@ -141,12 +142,12 @@ async def test_it_waits_for_its_own_write_not_for_an_earlier_one(patient: Stage)
         await asyncio.sleep(0)
     assert not writing.done()
     patient.views.progressed(await patient.world.store.last_position())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await writing
 
 
 async def test_an_answer_that_is_late_is_better_than_one_that_denies_what_is_done(stage: Stage):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await stage.create() == an_id(1)
     assert await stage.listed() == 0
     assert (await stage.world.volume()).exists
@@ -160,13 +161,13 @@ async def test_views_that_are_away_do_not_deny_a_write(stage: Stage):
 
 async def test_what_writes_nothing_is_not_waited_for(patient: Stage):
     again = EnsureDefaultVolumeType(name="default", at=a_moment())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await patient.application.execute(again) == patient.world.type_id
 
 
 async def test_a_refusal_is_not_waited_for(patient: Stage):
     impossible = patient.world.creation(1, volume_type_id=an_id(99))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(NotFound):
             await patient.application.execute(impossible)
 
@@ -193,7 +194,7 @@ async def test_a_write_that_takes_too_long_is_refused_as_unavailable(tmp_path: P
         await asyncio.Event().wait()
 
     stage.application._commands = Commands(around(stage.store, before=hang))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(Unavailable) as refused:
             await stage.create()
     assert (refused.value.part, refused.value.reason) == (
@@ -286,7 +287,7 @@ async def test_watching_keeps_zones_fresh_through_outages(stage: Stage):
     stage.bus_outage.away = True
     await stage.reported(stats=some_stats("p1"))
     watching = asyncio.create_task(stage.application.watch(interval_s=0))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while stage.bus_outage.refused < 3:  # noqa: ASYNC110 - only turns of the event loop
             await asyncio.sleep(0)
         stage.bus_outage.away = False

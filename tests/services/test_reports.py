@@ -24,6 +24,7 @@ from services.reports import (
 from services.settings import Backend
 from tests.services.processes.ring import Clock
 from tests.support.around import Outage, around
+from tests.support.patience import PATIENCE_S
 
 DOWN_AFTER_S = 60.0
 REFRESH_S = 0.5
@@ -202,7 +203,7 @@ async def test_a_bus_that_is_away_is_told_and_the_last_look_kept(board: Board):
 
 
 async def until(so: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not so():  # noqa: ASYNC110 - only turns of the event loop
             await asyncio.sleep(0)
 

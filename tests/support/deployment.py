@@ -22,7 +22,7 @@ from tests.support.postgres import free_port, is_alive
 
 LAPILLI = [sys.executable, "-m", "services.cli"]
 PROJECT = "00000000000000000000000000000001"
-START_S = 60.0
+START_S = 120.0
 
 
 class NotReady(AssertionError):

@@ -24,7 +24,7 @@ import psutil
 import psycopg
 
 USER = "postgres"
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
 
 # Small, quick to start, and enough connections for many processes. Settings for every server.
 _COMMON = {

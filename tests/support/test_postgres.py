@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from tests.support import postgres as postgres_support
+from tests.support.patience import PATIENCE_S
 from tests.support.postgres import PostgresServer, free_port, is_alive
 
 pytestmark = pytest.mark.postgres
@@ -118,7 +119,7 @@ def test_a_test_process_that_is_killed_leaves_no_server_and_no_files():
     orphaner.kill()
     orphaner.communicate()
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and Path(directory).exists():
         time.sleep(0.05)
     assert not Path(directory).exists()

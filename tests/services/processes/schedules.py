@@ -5,6 +5,8 @@ import random
 from collections.abc import Coroutine, Iterator
 from typing import Any, Protocol
 
+from tests.support.patience import PATIENCE_S
+
 
 class Chooser(Protocol):
     def of(self, options: int) -> int:
@@ -80,7 +82,7 @@ class Turns:
         await self._until_all_stand()
 
     async def _until_all_stand(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while sum(not task.done() for task in self._tasks) > len(self.standing):  # noqa: ASYNC110
                 await asyncio.sleep(0)
         for task in self._tasks:

@@ -25,6 +25,7 @@ from tests.services.processes.ring import (
 from tests.services.processes.schedules import Chance, Chooser, every_schedule
 from tests.services.processes.story import Story
 from tests.support.builders import PROJECT, a_moment, an_id
+from tests.support.patience import PATIENCE_S
 
 STUCK = DriverFailure("the target does not let go", False)
 HALF_STUCK = Fault(failure=STUCK, work=Work.HALF)
@@ -142,7 +143,7 @@ async def test_the_late_failure_of_a_superseded_attempt_is_refused(failure: Driv
     ring.faults.plan("delete_volume", Fault(hold=held, failure=failure))
     delivery = await ring.the_delivery("deletion")
     slow = asyncio.create_task(ring.process("worker-1").handle("deletion", delivery))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await held.reached.wait()
     await ring.process("worker-2").handle("deletion", delivery)
     held.release()
@@ -183,7 +184,7 @@ async def a_volume_not_wanted_any_more_whose_maker_died() -> Ring:
     dying = asyncio.create_task(
         ring.process("worker-0").handle("provisioning", await ring.the_delivery("provisioning"))
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await held.reached.wait()
     dying.cancel()
     await asyncio.wait({dying})

@@ -8,6 +8,7 @@ from domain.aggregates import volume
 from domain.errors import Unavailable
 from services.processes.runtime import NotYet
 from tests.services.processes.ring import BACKEND, PATIENCE_S, POOL, Process, Ring, a_ring
+from tests.support import patience
 from tests.support.around import Outage, around
 from tests.support.builders import an_id
 
@@ -107,7 +108,7 @@ async def test_two_placements_at_once_have_one_winner():
 
     async def wait_for_the_other(method: str) -> None:
         if method == "append":
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(patience.PATIENCE_S):
                 await both_read.wait()
 
     racing = around(ring.store, before=wait_for_the_other)

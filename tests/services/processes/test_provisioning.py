@@ -27,6 +27,7 @@ from tests.services.processes.ring import (
 )
 from tests.support.around import Crash, Life, around
 from tests.support.builders import an_id
+from tests.support.patience import PATIENCE_S
 
 NO_SPACE = Fault(failure=DriverFailure("the shelf is full", True), work=Work.HALF)
 FOR_EVER = 100
@@ -121,7 +122,7 @@ async def test_two_workers_at_once_make_one_volume():
     ring.faults.plan("create_volume", Fault(hold=held))
     delivery = await ring.the_delivery("provisioning")
     first = asyncio.create_task(ring.process("worker-1").handle("provisioning", delivery))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await held.reached.wait()
     ring.clock.now_s += ACK_WAIT_S
     again = await ring.the_delivery("provisioning")
@@ -142,7 +143,7 @@ async def test_the_late_result_of_a_superseded_attempt_is_refused(failure: Excep
     ring.faults.plan("create_volume", Fault(hold=held, failure=failure))
     delivery = await ring.the_delivery("provisioning")
     first = asyncio.create_task(ring.process("worker-1").handle("provisioning", delivery))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await held.reached.wait()
     await ring.process("worker-2").handle("provisioning", delivery)
     held.release()
@@ -159,7 +160,7 @@ async def test_the_failure_of_a_superseded_attempt_does_not_end_the_one_under_wa
         ring.faults.plan("create_volume", Fault(hold=hold, failure=failure))
         worker = ring.process(f"worker-{number}")
         attempts.append(asyncio.create_task(worker.handle("provisioning", delivery)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await hold.reached.wait()
     for hold, attempt, state in zip(holds, attempts, ("provisioning", "available"), strict=True):
         hold.release()
@@ -322,7 +323,7 @@ async def test_sweeping_goes_on_after_a_backend_was_away():
             interval_s=0,
         )
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while ring.objects:  # noqa: ASYNC110 - the sweep has nothing to tell
             await asyncio.sleep(0)
     sweeping.cancel()

@@ -20,6 +20,7 @@ from services.unit_of_work import Commands
 from tests.services.processes.ring import Clock, here
 from tests.support.around import Outage, around
 from tests.support.builders import a_request, an_id
+from tests.support.patience import PATIENCE_S
 
 ACK_WAIT_S = 30.0
 TRIES = 3
@@ -137,7 +138,7 @@ class Stage:
     # then
 
     async def next_handled(self) -> int:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.handled.get()
 
     async def assert_nothing_comes_any_more(self) -> None:
@@ -241,7 +242,7 @@ async def test_long_work_is_kept_alive_and_comes_to_nobody_else(stage: Stage):
 
     handling = asyncio.create_task(worker.handle(around(delivery, after=tell)))
     for _ in range(5):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await kept_alive.get()
         stage.clock.now_s += ACK_WAIT_S * 0.9
         assert await here(inbox) == ()
@@ -292,7 +293,7 @@ async def test_it_ends_when_the_bus_is_closed(stage: Stage):
     running = asyncio.create_task(stage.worker(bus=bus).run())
     await stage.quiet()
     await bus.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await running
 
 
