@@ -11,7 +11,7 @@ from tests.support.deployment import Apart, running, until
 from tests.support.load import under_load
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.postgres, pytest.mark.nats, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.postgres, pytest.mark.nats, pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_the_cinder_command_works_without_project_in_the_path(lapilli: Serve) ->
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

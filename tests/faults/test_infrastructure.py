@@ -27,7 +27,7 @@ def _some_refusal(load: Load) -> None:
     until(lambda: load.refused > before, what="refusal while the database is gone")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_nats_server_killed_and_restarted_under_load_loses_nothing(
     tmp_path: Path, durable_postgres: PostgresServer
 ) -> None:
@@ -47,7 +47,7 @@ def test_nats_server_killed_and_restarted_under_load_loses_nothing(
             promises.check(deployment, load, files=tmp_path / "data" / "files")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_the_embedded_nats_server_is_started_again_when_it_dies(tmp_path: Path) -> None:
     deployment = Serve(tmp_path, env=IMPATIENT)
     with running(deployment), under_load(deployment) as load:
@@ -61,7 +61,7 @@ def test_the_embedded_nats_server_is_started_again_when_it_dies(tmp_path: Path) 
         promises.check(deployment, load, files=tmp_path / "data" / "files")
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_postgresql_restarted_under_load_loses_nothing(
     tmp_path: Path, durable_postgres: PostgresServer
 ) -> None:

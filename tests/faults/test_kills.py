@@ -24,7 +24,7 @@ IMPATIENT = {
 }
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_fifty_kills_of_the_whole_tree_leave_nothing_stuck_lost_or_leaked(tmp_path: Path) -> None:
     deployment = Serve(tmp_path, env=IMPATIENT)
     chance = random.Random(50)
@@ -38,7 +38,7 @@ def test_fifty_kills_of_the_whole_tree_leave_nothing_stuck_lost_or_leaked(tmp_pa
         promises.check(deployment, load, files=tmp_path / "data" / "files")
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_fifty_kills_of_single_roles_leave_nothing_stuck_lost_or_leaked(
     tmp_path: Path, durable_postgres: PostgresServer
 ) -> None:

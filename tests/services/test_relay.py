@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.bus.nats import NatsBus
 from adapters.bus.nats_server import NatsServer
 from adapters.bus.port import Bus
 from adapters.bus.subjects import matches
@@ -20,7 +19,7 @@ from domain.event import Event, Recorded
 from services.relay import LEASE, Relay
 from services.subjects import pattern, subject_of, token
 from services.wakeup import Wakeup
-from tests.adapters.bus.stage import MemoryStage, Stage, an_inbox, receive
+from tests.adapters.bus.stage import MemoryStage, Stage, a_bus, an_inbox, expect_outage, receive
 from tests.support.around import Crash, Outage, around
 from tests.support.builders import a_request, a_volume
 from tests.support.patience import PATIENCE_S, soon, until
@@ -309,16 +308,17 @@ async def test_a_bus_that_is_away_for_a_while_gets_everything_once_when_it_is_ba
 async def test_a_server_killed_under_way_gets_everything_once_when_it_is_back(tmp_path: Path):
     server = NatsServer(tmp_path / "nats")
     await server.start()
-    bus = await NatsBus.connect([server.url], name="relay", timeout_s=1)
+    bus = await a_bus(server)
     log = Log()
     try:
         async with running(a_relay(log, bus, lease_s=NOT_SIGNALLED)):
             await log.grow(500)
             await until_published(bus, 500)
+            expect_outage(bus, 1)
             await server.stop()
             await log.grow(500)
             await server.start()
-            looking = await NatsBus.connect([server.url], name="test")
+            looking = await a_bus(server)
             await until_published(looking, 1000)
         await assert_a_copy(looking, log)
         await looking.close()

@@ -9,7 +9,7 @@ from tests.support.load import Load
 AT_REST = {"available", "error", "error_deleting"}
 
 
-def check(deployment: Deployment, load: Load, *, files: Path, within_s: float = 90.0) -> None:
+def check(deployment: Deployment, load: Load, *, files: Path, within_s: float = 180.0) -> None:
     """Everything comes to rest by itself; nothing is stuck, lost, leaked or orphaned."""
     until(lambda: _all_at_rest(deployment), within_s=within_s, what="every volume at rest")
     volumes = {volume["id"]: volume for volume in deployment.volumes()}

@@ -70,7 +70,7 @@ class NatsStage:
         self._buses: list[NatsBus] = []
 
     async def connect(self) -> Bus:
-        bus = await NatsBus.connect([self._server.url], name="test")
+        bus = await a_bus(self._server)
         self._buses.append(bus)
         return bus
 
@@ -99,6 +99,16 @@ class NatsStage:
         for bus in self._buses:
             await bus.close()
         await self._server.stop()
+
+
+async def a_bus(server: NatsServer) -> NatsBus:
+    """Takes no slow machine for an outage."""
+    return await NatsBus.connect([server.url], name="test", timeout_s=PATIENCE_S)
+
+
+def expect_outage(bus: NatsBus, timeout_s: float) -> None:
+    """From now on it takes a silent server for one that is away."""
+    bus._jetstream.timeout_s = timeout_s
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from adapters.bus.nats import NatsBus
 from adapters.bus.nats_server import NatsServer
 from adapters.bus.port import Bus, Inbox, OutOfOrder, Unavailable
-from tests.adapters.bus.stage import an_inbox, consume, messages, receive
+from tests.adapters.bus.stage import a_bus, an_inbox, consume, expect_outage, messages, receive
 from tests.support.patience import PATIENCE_S, soon, until
 
 pytestmark = pytest.mark.nats
@@ -49,8 +49,10 @@ async def consume_all(inbox: Inbox, last: int, seen: list[int]) -> None:
 
 async def test_killed_under_load_it_loses_nothing_acknowledged(nats_server: NatsServer) -> None:
     last = 20_000
-    publisher = await NatsBus.connect([nats_server.url], name="relay", timeout_s=2)
-    consumer = await NatsBus.connect([nats_server.url], name="consumer", timeout_s=2)
+    publisher, consumer = await a_bus(nats_server), await a_bus(nats_server)
+    inbox = await an_inbox(consumer, ack_wait_s=1)
+    for bus in (publisher, consumer):
+        expect_outage(bus, 2)
     acknowledged, seen = [0], list[int]()
 
     def reached(share: float) -> bool:
@@ -58,14 +60,15 @@ async def test_killed_under_load_it_loses_nothing_acknowledged(nats_server: Nats
 
     work = asyncio.gather(
         relay(publisher, last, acknowledged),
-        consume_all(await an_inbox(consumer, ack_wait_s=1), last, seen),
+        consume_all(inbox, last, seen),
     )
     for share in (0.1, 0.3, 0.6):
         await until(partial(reached, share))
         await kill(nats_server)
         await nats_server.start()
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(3 * PATIENCE_S):
         await work
+    expect_outage(publisher, PATIENCE_S)
     assert await publisher.last_position() == last
     assert sorted(set(seen)) == list(range(1, last + 1))
     await publisher.close()
@@ -73,7 +76,7 @@ async def test_killed_under_load_it_loses_nothing_acknowledged(nats_server: Nats
 
 
 async def test_while_it_is_away_calls_fail_soon_and_inboxes_wait(nats_server: NatsServer) -> None:
-    bus = await NatsBus.connect([nats_server.url], name="test", timeout_s=0.5)
+    bus = await a_bus(nats_server)
     inbox = await an_inbox(bus)
     waiting = asyncio.create_task(inbox.next(10))
     await bus.publish(messages(1, 1), after=0)
@@ -82,6 +85,7 @@ async def test_while_it_is_away_calls_fail_soon_and_inboxes_wait(nats_server: Na
     heard: asyncio.Queue[bytes] = asyncio.Queue()
     await bus.on_signal("log-grew", heard.put_nowait)
 
+    expect_outage(bus, 0.5)
     await kill(nats_server)
     for attempt in (
         bus.publish(messages(2, 2), after=1),
@@ -98,6 +102,7 @@ async def test_while_it_is_away_calls_fail_soon_and_inboxes_wait(nats_server: Na
     await delivery.ack()  # kept until the connection is back
     await nats_server.start()
 
+    expect_outage(bus, PATIENCE_S)
     await until(bus.connected)
     await bus.publish(messages(2, 2), after=1)
     seen = [d.payload for d in await soon(waiting)]
@@ -110,12 +115,13 @@ async def test_while_it_is_away_calls_fail_soon_and_inboxes_wait(nats_server: Na
 
 
 async def test_a_server_that_lost_everything_is_fed_again(nats_server: NatsServer) -> None:
-    bus = await NatsBus.connect([nats_server.url], name="test", timeout_s=2)
+    bus = await a_bus(nats_server)
     inbox = await an_inbox(bus)
     await bus.publish(messages(1, 3), after=0)
     assert await consume(inbox, 3) == [1, 2, 3]
     waiting = asyncio.create_task(inbox.next(10))
 
+    expect_outage(bus, 2)
     await kill(nats_server)
     (nats_server.directory / "jetstream").rename(nats_server.directory / "lost")
     await nats_server.start()
@@ -127,8 +133,8 @@ async def test_a_server_that_lost_everything_is_fed_again(nats_server: NatsServe
 
 async def test_an_inbox_leaves_a_lost_log_stream_to_the_relay(nats_server: NatsServer) -> None:
     """It hears of a deletion while that is going on, too early to make the stream anew."""
-    bus = await NatsBus.connect([nats_server.url], name="test")
-    watcher = await NatsBus.connect([nats_server.url], name="watcher")
+    bus = await a_bus(nats_server)
+    watcher = await a_bus(nats_server)
     asked: list[str] = []
 
     async def watch(message: Msg) -> None:
@@ -153,7 +159,7 @@ async def test_an_inbox_leaves_a_lost_log_stream_to_the_relay(nats_server: NatsS
 
 
 async def test_a_purged_stream_is_fed_again_from_the_start(nats_server: NatsServer) -> None:
-    bus = await NatsBus.connect([nats_server.url], name="test")
+    bus = await a_bus(nats_server)
     inbox = await an_inbox(bus)
     await bus.publish(messages(1, 3), after=0)
     assert await consume(inbox, 3) == [1, 2, 3]
@@ -164,7 +170,7 @@ async def test_a_purged_stream_is_fed_again_from_the_start(nats_server: NatsServ
 
 
 async def test_a_consumer_deleted_underneath_is_made_again(nats_server: NatsServer) -> None:
-    bus = await NatsBus.connect([nats_server.url], name="test")
+    bus = await a_bus(nats_server)
     inbox = await an_inbox(bus)
     waiting = asyncio.create_task(inbox.next(10))
     await asyncio.sleep(0)

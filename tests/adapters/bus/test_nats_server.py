@@ -1,7 +1,6 @@
 """The nats-server that we start ourselves."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import textwrap
@@ -9,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.bus.nats import NatsBus
 from adapters.bus.nats_server import NatsServer, NatsServerFailed
+from tests.adapters.bus.stage import a_bus
 from tests.support.patience import soon, until
 
 pytestmark = pytest.mark.nats
@@ -21,13 +20,13 @@ async def test_it_keeps_its_port_and_its_streams(tmp_path: Path) -> None:
     await server.start()
     port = server.port
     assert port != 0
-    await (await NatsBus.connect([server.url], name="test")).close()
+    await (await a_bus(server)).close()
     await server.stop()
     assert server.pid is None
     await server.stop()
     await server.start()
     assert server.port == port
-    await (await NatsBus.connect([server.url], name="test")).close()
+    await (await a_bus(server)).close()
     await server.stop()
 
 
@@ -42,7 +41,7 @@ async def test_a_directory_in_use_is_refused(nats_server: NatsServer) -> None:
     second = NatsServer(nats_server.directory)
     with pytest.raises(NatsServerFailed, match="another server"):
         await second.start()
-    await (await NatsBus.connect([nats_server.url], name="test")).close()
+    await (await a_bus(nats_server)).close()
 
 
 async def test_a_directory_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
@@ -80,7 +79,6 @@ async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
 
 def _lives(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()

@@ -11,6 +11,7 @@ import pytest
 from adapters.bus.nats import NatsBus
 from adapters.bus.nats_server import NatsServer
 from adapters.bus.port import Delivery, Message
+from tests.adapters.bus.stage import a_bus
 
 pytestmark = pytest.mark.nats
 
@@ -41,7 +42,7 @@ def options(server: NatsServer) -> Iterator[list[str]]:
     """Two parked messages, and how to reach them."""
 
     async def park() -> None:
-        bus = await NatsBus.connect([server.url], name="test")
+        bus = await a_bus(server)
         after = await bus.last_position()
         messages = [Message(after + n, SUBJECT, PAYLOAD) for n in (1, 2)]
         await bus.publish(messages, after)
@@ -51,7 +52,7 @@ def options(server: NatsServer) -> Iterator[list[str]]:
         await bus.close()
 
     async def forget() -> None:
-        bus = await NatsBus.connect([server.url], name="test")
+        bus = await a_bus(server)
         for each in await bus.parked():
             await bus.retry_parked(each.id)
         for delivery in await deliveries(bus, 2):
