@@ -22,7 +22,12 @@ SUBJECT = "Lapilli-Subject"
 _EXPIRES_S = 30.0
 _HEARTBEAT_S = 2.0
 _SILENCE_S = 2.5 * _HEARTBEAT_S
-"""Without a sign for so long, a pull has been forgotten by the server."""
+"""Without a sign for so long, a pull has been forgotten by the server.
+
+So it is with one that reached its consumer just before the consumer was deleted: nats-server says
+409 to the pulls it has taken up, and nothing to those still queued (2.15.1: `stopWithFlags` in
+consumer.go).
+"""
 _LONGEST_PAUSE_S = 1.0
 
 _log = logging.getLogger(__name__)
