@@ -1,7 +1,7 @@
 """The relay: the stream is a copy of the log, whoever relays it and whatever fails on the way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 

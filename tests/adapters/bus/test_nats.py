@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -164,7 +165,14 @@ async def test_a_purged_stream_is_fed_again_from_the_start(nats_server: NatsServ
     await bus.publish(messages(1, 3), after=0)
     assert await consume(inbox, 3) == [1, 2, 3]
     await bus._jetstream.ask("STREAM.PURGE.LAPILLI")
-    await soon(relay(bus, 5, [0]))
+
+    async def feed() -> None:
+        """It is in order, although nats-server takes 1 to 3 for duplicates at first."""
+        with suppress(Unavailable):
+            return await bus.publish(messages(1, 5), after=0)
+        await feed()
+
+    await soon(feed())
     assert await consume(inbox, 5) == [1, 2, 3, 4, 5]
     await bus.close()
 
@@ -181,9 +189,7 @@ async def test_a_consumer_deleted_underneath_is_made_again(nats_server: NatsServ
 
 
 async def test_many_processes_set_it_up_at_once(nats_server: NatsServer) -> None:
-    buses = await asyncio.gather(
-        *(NatsBus.connect([nats_server.url], name=f"p{i}") for i in range(8))
-    )
+    buses = await asyncio.gather(*(a_bus(nats_server) for _ in range(8)))
     inboxes = await asyncio.gather(*(an_inbox(bus) for bus in buses))
     await buses[0].publish(messages(1, 1), after=0)
     waiting = [asyncio.create_task(inbox.next(1)) for inbox in inboxes]
@@ -194,14 +200,18 @@ async def test_many_processes_set_it_up_at_once(nats_server: NatsServer) -> None
 
 async def test_settings_of_an_existing_stream_follow(nats_server: NatsServer) -> None:
     for max_bytes in (100_000_000, 50_000_000):
-        bus = await NatsBus.connect([nats_server.url], name="test", max_bytes=max_bytes)
+        bus = await NatsBus.connect(
+            [nats_server.url], name="test", max_bytes=max_bytes, timeout_s=PATIENCE_S
+        )
         info = await bus._jetstream.ask("STREAM.INFO.LAPILLI")
         assert info["config"]["max_bytes"] == max_bytes
         await bus.close()
 
 
 async def test_a_full_stream_forgets_its_oldest(nats_server: NatsServer) -> None:
-    bus = await NatsBus.connect([nats_server.url], name="test", max_bytes=20_000)
+    bus = await NatsBus.connect(
+        [nats_server.url], name="test", max_bytes=20_000, timeout_s=PATIENCE_S
+    )
     await bus.publish(messages(1, 1000), after=0)
     assert await bus.last_position() == 1000
     await bus.publish(messages(1001, 1001), after=1000)

@@ -20,7 +20,7 @@ from services.processes.runtime import Worker
 from services.relay import Relay
 from services.unit_of_work import Commands
 from services.wakeup import Wakeup
-from tests.adapters.bus.stage import PATIENCE_S, Stage, eventually, until
+from tests.adapters.bus.stage import Stage, eventually
 from tests.services.notifications.telling import (
     DAY_S,
     a_life,
@@ -31,6 +31,7 @@ from tests.services.notifications.telling import (
 from tests.services.processes.ring import WORKLOAD
 from tests.support.around import Outage, around
 from tests.support.builders import MORNING, an_id
+from tests.support.patience import PATIENCE_S, until
 
 LIVES = [
     ["place", "start", "made", "describe", "label", "delete", "remove", "gone"],
