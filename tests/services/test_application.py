@@ -271,6 +271,8 @@ async def test_a_pool_shows_what_backend_and_pool_say_under_cinders_names(stage:
         "max_over_subscription_ratio": 3.0,
         "reserved_percentage": 10,
         "compression": True,
+        "data_path": "none",
+        "data_path_problem": "",
         "backend_state": "up",
     }
 
