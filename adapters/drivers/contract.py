@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.drivers.content import Blocks
+
 Scalar = bool | int | float | str
 Capability = Scalar | list[Scalar] | dict[str, Scalar]
 
@@ -100,6 +102,17 @@ class Connected(NamedTuple):
 
     object_name: str
     attachment_id: UUID
+
+
+class TypeChange(msgspec.Struct, frozen=True, kw_only=True):
+    """In what a volume's new type differs from its old one: by key, the old value and the new."""
+
+    extra_specs: dict[str, tuple[str | None, str | None]] = {}
+    qos_specs: dict[str, tuple[str | None, str | None]] = {}
+    """Only of those that are for backends to enforce."""
+
+    def __bool__(self) -> bool:
+        return bool(self.extra_specs or self.qos_specs)
 
 
 class PoolStats(
@@ -201,6 +214,29 @@ class Driver(Protocol):
 
     async def connections(self, pool: str | None = None) -> set[Connected]:
         """All that was connected and not disconnected, in one pool or in all; for audit."""
+
+    async def retype_volume(self, spec: VolumeSpec, change: TypeChange) -> None:
+        """Make the volume what its new type says, where it is and with what it holds.
+
+        Raises DriverFailure, and changes nothing, if that cannot be done here.
+        """
+
+    def read_volume(self, spec: VolumeSpec) -> Blocks:
+        """What the volume holds, provided that nobody writes to it meanwhile."""
+
+    async def write_volume(self, spec: VolumeSpec, content: Blocks) -> Provisioned:
+        """Make the volume with that content; it appears on the backend whole or not at all.
+
+        A complete volume of that size is success and left as it is: who has to know whether it
+        holds the same compares fingerprints. What `content` raises is raised.
+        """
+
+    async def adopt_volume(self, spec: VolumeSpec, pool: str) -> Provisioned | None:
+        """Let the volume, which is in `pool` of this backend, be in the pool of `spec` as well,
+        without copying what it holds; None where that cannot be done.
+
+        Nobody writes to it until one of the two is deleted.
+        """
 
     async def stats(self) -> BackendStats:
         """Capacities and capabilities now."""

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 from uuid import UUID
 
 from adapters.drivers import nbd, reflink, sparse_file
+from adapters.drivers.content import Block, Blocks
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,
@@ -20,6 +21,7 @@ from adapters.drivers.contract import (
     DriverFailure,
     PoolStats,
     Provisioned,
+    TypeChange,
     VolumeBusy,
     VolumeSpec,
     node_of,
@@ -27,11 +29,14 @@ from adapters.drivers.contract import (
 from adapters.drivers.durable import remove, sync_directory
 from adapters.drivers.exports import Export, Exports
 from adapters.drivers.failures import FULL, failures
+from adapters.drivers.feed import Feed
+from adapters.drivers.file_content import blocks_of, link
 from adapters.drivers.locks import ObjectLocks, exclusive
 
 GIB = 2**30
 BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's own block size; stat(2)
 CONCURRENT_CALLS = 8  # threads; they mostly wait for fsync
+CONCURRENT_WRITES = 4  # volumes whose content comes from elsewhere
 
 UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 VOLUME = re.compile(f"volume-{UUID_PATTERN}")
@@ -71,6 +76,8 @@ class FileDriver:
         self._reflink: dict[str, bool] = {}
         self._locks = ObjectLocks()
         self._threads = ThreadPoolExecutor(CONCURRENT_CALLS, thread_name_prefix="file-driver")
+        # Their own: they wait for blocks, which others read.
+        self._writers = ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="file-writer")
 
     async def create_volume(self, spec: VolumeSpec) -> Provisioned:
         size_bytes = spec.size_gib * GIB
@@ -122,6 +129,45 @@ class FileDriver:
 
         return await self._in_thread(connected)
 
+    async def retype_volume(self, spec: VolumeSpec, change: TypeChange) -> None:
+        """Nothing of a type is kept with a volume: what its pool can do, it can do for any."""
+
+        def look(path: Path) -> None:
+            if not path.exists():
+                raise DriverFailure(f"{path} is not there to be changed", False)
+
+        await self._on_object("retype", spec, look)
+
+    async def read_volume(self, spec: VolumeSpec) -> Blocks:
+        directory = self._pool_directory(spec.pool)
+        blocks = blocks_of(directory / spec.object_name)
+
+        def read() -> Block | None:
+            with failures(f"cannot read {spec.object_name}", directory):
+                return next(blocks, None)
+
+        while (block := await self._in_thread(read)) is not None:
+            yield block
+
+    async def write_volume(self, spec: VolumeSpec, content: Blocks) -> Provisioned:
+        size_bytes, feed = spec.size_gib * GIB, Feed(content)
+        try:
+            await self._on_object(
+                "write",
+                spec,
+                lambda path: sparse_file.create(path, size_bytes, feed),
+                threads=self._writers,
+            )
+        finally:
+            feed.end()
+        return Provisioned()
+
+    async def adopt_volume(self, spec: VolumeSpec, pool: str) -> Provisioned | None:
+        """By a second name of the same file, where both pools are on one filesystem."""
+        original = self._pool_directory(pool) / spec.object_name
+        linked = await self._on_object("adopt", spec, lambda path: link(original, path))
+        return Provisioned() if linked else None
+
     async def stats(self) -> BackendStats:
         program = nbd.installed()
         return BackendStats(
@@ -154,10 +200,18 @@ class FileDriver:
 
     async def close(self) -> None:
         """Stop the exports as well, unless other processes drive this directory."""
-        await asyncio.to_thread(self._threads.shutdown)
+        for threads in (self._threads, self._writers):
+            await asyncio.to_thread(threads.shutdown)
         await asyncio.to_thread(self._exports.close)
 
-    async def _on_object(self, verb: str, spec: VolumeSpec, work: Callable[[Path], T]) -> T:
+    async def _on_object(
+        self,
+        verb: str,
+        spec: VolumeSpec,
+        work: Callable[[Path], T],
+        *,
+        threads: ThreadPoolExecutor | None = None,
+    ) -> T:
         directory = self._pool_directory(spec.pool)
 
         def locked() -> T:
@@ -168,10 +222,12 @@ class FileDriver:
         # The lock on disk alone would do; waiting here does not keep a thread. A cancelled call
         # goes on in its thread, still excluding others by the lock on disk.
         async with self._locks.of(f"{spec.pool}/{spec.object_name}"):
-            return await self._in_thread(locked)
+            return await self._in_thread(locked, threads)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+    async def _in_thread(
+        self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None
+    ) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads or self._threads, work)
 
     def _pool_directory(self, pool: str) -> Path:
         if pool not in self._pools:

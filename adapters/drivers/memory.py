@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.drivers.content import Block, Blocks
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,
@@ -19,17 +20,20 @@ from adapters.drivers.contract import (
     DriverFailure,
     PoolStats,
     Provisioned,
+    TypeChange,
     VolumeBusy,
     VolumeSpec,
     node_of,
 )
 from adapters.drivers.locks import ObjectLocks
 
-OnVolume = Literal["create_volume", "delete_volume", "extend_volume"]
+OnVolume = Literal["create_volume", "delete_volume", "extend_volume", "retype_volume"]
 OnConnection = Literal["connect_volume", "disconnect_volume", "connections"]
-Operation = Literal[OnVolume, OnConnection, "stats", "objects", "check"]
+OnContent = Literal["read_volume", "write_volume", "adopt_volume"]
+Operation = Literal[OnVolume, OnConnection, OnContent, "stats", "objects", "check"]
 
 DATA_PATH = "fake"
+NOTHING: Mapping[int, bytes] = {}
 
 
 class Work(Enum):
@@ -109,6 +113,8 @@ class StoredVolume(msgspec.Struct):
     size_gib: int
     provisioned_gib: int
     whole: bool
+    content: dict[int, bytes] = {}
+    """By offset, what is not zero: what a move brought along, or a test put there."""
 
 
 class MemoryPool:
@@ -185,6 +191,33 @@ class MemoryDriver:
         await self._asked("connections")
         return {each for pool in self._pools(pool) for each in pool.connected}
 
+    async def retype_volume(self, spec: VolumeSpec, change: TypeChange) -> None:
+        def look(work: Work) -> None:
+            self._whole(spec)
+
+        await self._on_object("retype_volume", spec, look)
+
+    async def read_volume(self, spec: VolumeSpec) -> Blocks:
+        await self._asked("read_volume")
+        for offset, data in sorted(self._whole(spec).content.items()):
+            yield Block(offset, data)
+
+    async def write_volume(self, spec: VolumeSpec, content: Blocks) -> Provisioned:
+        found = self._backend.pool(spec.pool).volumes.get(spec.object_name)
+        held = {} if found and found.whole else {b.offset: b.data async for b in content}
+        await self._on_object(
+            "write_volume", spec, lambda work: self._create(spec, work, content=held)
+        )
+        return Provisioned(provider_id=f"memory-{spec.id}")
+
+    async def adopt_volume(self, spec: VolumeSpec, pool: str) -> Provisioned | None:
+        """As if the two shared what they hold."""
+        held = self._whole(msgspec.structs.replace(spec, pool=pool)).content
+        await self._on_object(
+            "adopt_volume", spec, lambda work: self._create(spec, work, content=held)
+        )
+        return Provisioned(provider_id=f"memory-{spec.id}")
+
     async def stats(self) -> BackendStats:
         await self._asked("stats")
         return BackendStats(
@@ -229,7 +262,15 @@ class MemoryDriver:
                 step(fault.work)
             raise copy.copy(fault.failure)
 
-    def _create(self, spec: VolumeSpec, work: Work) -> None:
+    def _whole(self, spec: VolumeSpec) -> StoredVolume:
+        found = self._backend.pool(spec.pool).volumes.get(spec.object_name)
+        if found is None or not found.whole:
+            raise DriverFailure(f"there is no {spec.object_name} in {spec.pool}", False)
+        return found
+
+    def _create(
+        self, spec: VolumeSpec, work: Work, *, content: Mapping[int, bytes] = NOTHING
+    ) -> None:
         pool = self._backend.pool(spec.pool)
         found = pool.volumes.get(spec.object_name)
         if found and found.whole:
@@ -241,7 +282,7 @@ class MemoryDriver:
             return
         pool.provision(spec.size_gib - (found.provisioned_gib if found else 0))
         pool.volumes[spec.object_name] = StoredVolume(
-            spec.size_gib, spec.size_gib, whole=work is Work.ALL
+            spec.size_gib, spec.size_gib, whole=work is Work.ALL, content=dict(content)
         )
 
     def _delete(self, spec: VolumeSpec, work: Work) -> None:

@@ -5,19 +5,24 @@ All raise OSError besides what they say.
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
+from adapters.drivers.content import Block
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
+from adapters.drivers.file_content import fill
 
 
-def create(path: Path, size_bytes: int) -> None:
+def create(path: Path, size_bytes: int, content: Iterable[Block] = ()) -> None:
     remove(partial_of(path))  # of a crash: who comes here holds the object's lock
     try:
         found = os.lstat(path)
     except FileNotFoundError:
         with appearing(path) as file:
             os.ftruncate(file, size_bytes)
+            for block in content:
+                fill(file, block)
         return
     if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
         raise DriverFailure(

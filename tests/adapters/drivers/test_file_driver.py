@@ -18,6 +18,7 @@ from adapters.drivers.contract import Driver, DriverFailure
 from adapters.drivers.durable import partial_of
 from adapters.drivers.file import GIB, FileDriver
 from tests.adapters.drivers import mounts
+from tests.adapters.drivers.content_contract import ContentContract
 from tests.adapters.drivers.contract import POOLS, DriverContract, a_volume, pool_stats
 from tests.adapters.drivers.other_process import NEW_SIZE_GIB, SPEC
 
@@ -99,7 +100,7 @@ def replaced_by_a_file(directory: Path) -> None:
     directory.touch()
 
 
-class TestFileDriver(DriverContract):
+class TestFileDriver(DriverContract, ContentContract):
     @pytest.fixture
     def another(self, opened: Callable[..., FileDriver]) -> Callable[[], Driver]:
         return opened

@@ -17,6 +17,7 @@ from adapters.drivers.memory import (
     Work,
 )
 from tests.adapters.drivers.connection_contract import NODE, ConnectionContract
+from tests.adapters.drivers.content_contract import ContentContract
 from tests.adapters.drivers.contract import (
     POOLS,
     DriverContract,
@@ -53,7 +54,7 @@ def goes_straight_through(call) -> bool:
     return False
 
 
-class TestMemoryDriver(DriverContract):
+class TestMemoryDriver(DriverContract, ContentContract):
     @pytest.fixture
     def another(self, backend: MemoryBackend) -> Callable[[], Driver]:
         return lambda: MemoryDriver(backend)

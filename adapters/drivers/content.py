@@ -1,0 +1,55 @@
+"""What volumes hold, on its way from one driver to another: blocks, and what tells two apart."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+BLOCK_BYTES = 2**20
+_ZEROS = bytes(BLOCK_BYTES)
+
+
+class Block(NamedTuple):
+    """What is in a volume from `offset` on, a multiple of BLOCK_BYTES: as many bytes, or as many
+    as are left. What is zero throughout is not told."""
+
+    offset: int
+    data: bytes
+
+
+Blocks = AsyncIterator[Block]
+"""In the order of their offsets."""
+
+
+def is_zero(data: bytes) -> bool:
+    """Whether there is nothing in it. At most BLOCK_BYTES."""
+    return data == _ZEROS[: len(data)]
+
+
+class Fingerprint:
+    """Tells contents apart; the same for the same content, however it is stored."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.complete = False
+        """Whether all of the blocks have been seen."""
+
+    async def of(self, blocks: Blocks) -> Blocks:
+        """The blocks as they come, taken in on their way."""
+        async for block in blocks:
+            self._hash.update(block.offset.to_bytes(8, "big"))
+            self._hash.update(block.data)
+            yield block
+        self.complete = True
+
+    @property
+    def value(self) -> str:
+        """Of what was seen."""
+        return self._hash.hexdigest()
+
+
+async def fingerprint(blocks: Blocks) -> str:
+    """Of all these blocks."""
+    seen = Fingerprint()
+    async for _ in seen.of(blocks):
+        pass
+    return seen.value
