@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from domain.aggregates import remnant, volume
+from domain.aggregates import move, remnant, volume
 from domain.errors import OverCommitted
 from domain.event import Event
 from domain.placement.capacity import NOTHING, Promise
@@ -33,6 +33,12 @@ def change(event: Event) -> Change | None:
             return Change(event.host, event.added_gib, 0, event.ceiling_gib)
         case volume.extension.ExtensionFailed() if event.promised_gib:
             return Change(event.host, -event.promised_gib, 0)
+        case move.Placed() if event.host != event.from_host:
+            return Change(event.host, event.size_gib, 1, event.decision.ceiling_gib)
+        case move.Failed() if event.host is not None and event.promised_gib:
+            return Change(event.host, -event.promised_gib, -1)
+        case volume.moving.Moved():
+            return Change(event.from_host, -event.size_gib, -1)
         case volume.Rescheduled():
             return Change(event.host, -event.size_gib, -1)
         case volume.Deleted() if event.host is not None:

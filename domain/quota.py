@@ -63,6 +63,14 @@ def of_type(amounts: Amounts, type_id: str) -> dict[str, int]:
     return {**amounts, **typed}
 
 
+def exchanged(amounts: Amounts, old_type_id: str, new_type_id: str) -> dict[str, int]:
+    """What a volume takes of its new type's resources, and gives back of its old type's."""
+    return {
+        **{f"{name}_{new_type_id}": n for name, n in amounts.items() if name in TYPED},
+        **{f"{name}_{old_type_id}": -n for name, n in amounts.items() if name in TYPED},
+    }
+
+
 def entries(event: Event) -> list[Entry]:
     """What an event changes in the ledger. Nothing is reserved for amounts below zero."""
     match event:

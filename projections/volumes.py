@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from domain.aggregates import volume
+from domain.aggregates import move, volume
 from domain.aggregates.volume import encryption
 from domain.errors import InvalidRequest
 from domain.event import Event, Recorded
@@ -69,6 +69,7 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("encrypted", Boolean, nullable=False),
         Column("encryption", Pairs),
         Column("encryption_key_id", words()),
+        Column("migration_status", words()),
     )
     Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
     Index(f"{name}_newest", table.c.created_at, table.c.id)
@@ -95,7 +96,7 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=4, build=_table)
+VOLUMES = Projection("volumes", version=5, build=_table)
 
 
 # How events change it
@@ -144,6 +145,7 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "encrypted": False,
             "encryption": None,
             "encryption_key_id": None,
+            "migration_status": None,
         },
     )
 
@@ -181,6 +183,52 @@ def provisioned(recorded: Recorded[volume.Provisioned]) -> Patch:
 @VOLUMES.projects(volume.extension.Extended)
 def extended(recorded: Recorded[volume.extension.Extended]) -> Patch:
     return _changed(recorded, size_gib=recorded.event.size_gib)
+
+
+@VOLUMES.projects(volume.moving.Moved)
+def arrived(recorded: Recorded[volume.moving.Moved]) -> Patch:
+    event = recorded.event
+    return _changed(
+        recorded,
+        host=event.host,
+        availability_zone=event.availability_zone,
+        provider_id=event.provider_id,
+        migration_status="success",
+    )
+
+
+@VOLUMES.projects(volume.retyping.Retyped)
+def retyped(recorded: Recorded[volume.retyping.Retyped]) -> Patch:
+    return _changed(recorded, volume_type_id=UUID(recorded.event.volume_type_id))
+
+
+@VOLUMES.projects(volume.retyping.RetypeFailed)
+def retype_failed(recorded: Recorded[volume.retyping.RetypeFailed]) -> Patch:
+    failed = {"migration_status": "error"} if recorded.event.migration_failed else {}
+    return _changed(recorded, **failed)
+
+
+@VOLUMES.projects(volume.migrating.MigrationRequested)
+def migration_requested(recorded: Recorded[volume.migrating.MigrationRequested]) -> Patch:
+    return _changed(recorded, migration_status="starting")
+
+
+@VOLUMES.projects(volume.migrating.MigrationFailed)
+def migration_failed(recorded: Recorded[volume.migrating.MigrationFailed]) -> Patch:
+    return _changed(recorded, migration_status="error")
+
+
+@VOLUMES.projects(move.Started)
+def move_started(recorded: Recorded[move.Started]) -> Patch | None:
+    event = recorded.event
+    if event.host == event.from_host:  # it is changed where it is
+        return None
+    return Patch(UUID(event.volume_id), {"migration_status": "migrating"})
+
+
+@VOLUMES.projects(move.Copied)
+def move_copied(recorded: Recorded[move.Copied]) -> Patch:
+    return Patch(UUID(recorded.event.volume_id), {"migration_status": "completing"})
 
 
 @VOLUMES.projects(volume.Described)
@@ -268,6 +316,7 @@ class VolumeRow(msgspec.Struct, frozen=True):
     encryption: dict[str, str] | None = None
     """How, in Cinder's words; what its type left open is absent."""
     encryption_key_id: str | None = None
+    migration_status: str | None = None
 
 
 class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,13 +360,11 @@ _KEYS: Mapping[str, str | None] = {
     # the same for every volume, so far
     "consumes_quota": None,
     "group_id": None,
-    "migration_status": None,
     "multiattach": None,
 }
 _ALWAYS: Mapping[str, Any] = {
     "consumes_quota": True,
     "group_id": None,
-    "migration_status": None,
     "multiattach": False,
 }
 

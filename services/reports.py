@@ -13,6 +13,7 @@ from adapters.drivers.contract import BackendStats, Capacity, PoolStats
 from domain.errors import Unavailable
 from domain.placement import UNLIMITED, Pool, Promise
 from domain.placement.capacity import NOTHING
+from domain.placement.filters import READS_FROM
 from services.settings import Backend
 from services.wakeup import going_on
 
@@ -33,6 +34,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     problem: str | None = None
     foreign_gib: dict[str, float] = {}
     """What is provisioned on a pool, by its name, and was promised to nobody by the log."""
+    reads_from: list[str] = []
+    """Other backends, as host@backend, whose volumes it can read and so take over."""
     behind: int | None = None
     """How many events of the log it had not dealt with, if it follows the log."""
 
@@ -152,7 +155,7 @@ def _pool(report: Report, pool: PoolStats, backend: dict[str, Any]) -> Pool:
         over_subscription_ratio=pool.max_over_subscription_ratio,
         thin=pool.thin_provisioning_support,
         foreign_gib=report.foreign_gib.get(pool.pool_name),
-        capabilities={**backend, **flat(pool)},
+        capabilities={**backend, **flat(pool), READS_FROM: report.reads_from},
         filter_function=pool.filter_function,
         goodness_function=pool.goodness_function,
     )

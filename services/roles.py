@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import uvicorn
 
 from adapters.drivers.contract import Driver, DriverFailure
@@ -23,11 +24,13 @@ from services.commands import HANDLERS
 from services.commands.volume_type import EnsureDefaultVolumeType
 from services.http import Server, bind
 from services.metrics import VIEW_POSITION
+from services.neighbours import Neighbours
 from services.node import PROJECTED, Node
 from services.notifications.telling import Notifications
 from services.processes.deletion import Deletion
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
+from services.processes.moving import Moving
 from services.processes.notification import Notification
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
@@ -203,8 +206,14 @@ async def backend(node: Node, name: str) -> None:
         "timeout_s": settings.processes.driver_timeout_s,
     }
 
+    neighbours = Neighbours(settings, name)
+    moving = Moving(
+        **shared, reach=neighbours.driver, copy_timeout_s=settings.processes.copy_timeout_s
+    )
+
     async def look() -> Report:
-        return await _backend_report(node, name, driver)
+        report = await _backend_report(node, name, driver)
+        return msgspec.structs.replace(report, reads_from=neighbours.hosts)
 
     try:
         await _until_usable(node, driver, look)
@@ -214,8 +223,9 @@ async def backend(node: Node, name: str) -> None:
             _beside(keep_swept(partial(sweep, node.commands, driver, backend=host), where=host)),
         ):
             work = (Provisioning, Extending, Deletion, RemnantRemoval)
-            await _work(node, *(kind(**shared) for kind in work))
+            await _work(node, *(kind(**shared) for kind in work), moving)
     finally:
+        await neighbours.close()
         await driver.close()
 
 

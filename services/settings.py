@@ -242,6 +242,9 @@ class Processes(Section, frozen=True, kw_only=True):
         int, says("Tries before an event is parked for an operator.", ge=1)
     ] = 8
     driver_timeout_s: Annotated[Seconds, says("How long one call to a driver may take.")] = 600.0
+    copy_timeout_s: Annotated[
+        Seconds, says("How long the content of a volume may take to be copied elsewhere.")
+    ] = 86400.0
     backoff_s: Annotated[
         tuple[Annotated[float, Meta(ge=0)], ...],
         says("Pauses between tries; the last one repeats.", min_length=1),

@@ -5,6 +5,7 @@ from domain.aggregates.closures import Closures
 from domain.aggregates.default_type import DefaultType
 from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.message import Message
+from domain.aggregates.move import Move
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.quota_limits import QuotaLimits
 from domain.aggregates.quota_reservation import QuotaReservation
@@ -21,6 +22,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
         Remnant,
         Transfer,
         EncryptionKey,
+        Move,
         QuotaReservation,
         QuotaLimits,
         VolumeType,

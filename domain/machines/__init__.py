@@ -5,6 +5,7 @@ from domain.machines.closures import CLOSURES
 from domain.machines.default_type import DEFAULT_TYPE
 from domain.machines.encryption_key import ENCRYPTION_KEY
 from domain.machines.message import MESSAGE
+from domain.machines.move import MOVE
 from domain.machines.qos_specs import QOS_SPECS
 from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
@@ -23,6 +24,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
         REMNANT,
         TRANSFER,
         ENCRYPTION_KEY,
+        MOVE,
         QUOTA_RESERVATION,
         QUOTA_LIMITS,
         VOLUME_TYPE,

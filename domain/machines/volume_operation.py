@@ -4,9 +4,10 @@ Beside the life of the volume: whatever comes of it, the volume is again what it
 nothing to remember (Cinder keeps a previous_status for that). Source: lifecycles 6 and 16.
 """
 
-from domain.lifecycle import IDLE, Lifecycle
+from domain.lifecycle import IDLE, STAYS, Lifecycle
 
 EXTENDING = ("extending", "extension_placed", "growing")
+MIGRATING = ("migrating", "maintenance")
 
 VOLUME_OPERATION = Lifecycle(
     "volume_operation",
@@ -25,6 +26,16 @@ VOLUME_OPERATION = Lifecycle(
         ("offered",                [IDLE],                            "offered"),
         ("offer_withdrawn",        ["offered"],                       IDLE),
         ("transferred",            ["offered"],                       IDLE),
+        # each has a move, which has a life of its own: see move.py
+        ("retype_requested",       [IDLE],                            "retyping"),
+        ("retyped",                ["retyping"],                      IDLE),
+        ("retype_failed",          ["retyping"],                      IDLE),
+        ("migration_requested",    [IDLE],                            "migrating"),
+        ("locked",                 ["migrating"],                     "maintenance"),
+        ("migrated",               MIGRATING,                         IDLE),
+        ("migration_failed",       MIGRATING,                         IDLE),
+        # it arrived at another pool: what ends the operation comes in the same append
+        ("moved",                  ["retyping", *MIGRATING],          STAYS),
         # what was under way was given up first, in the same append
         ("deletion_requested",     [IDLE],                            IDLE),
         ("reset_to_available",     [IDLE],                            IDLE),
@@ -39,5 +50,7 @@ VISIBLE_OPERATION = {
     "extension_placed": "extending",
     "growing": "extending",
     "offered": "awaiting-transfer",
+    "retyping": "retyping",
+    "maintenance": "maintenance",
 }
-"""What Cinder's API calls a volume on which this is under way."""
+"""What Cinder's API calls a volume on which this is under way; what is not here does not show."""

@@ -8,12 +8,13 @@ from domain.placement.deciding import place
 from domain.placement.decision import Decision, Verdict
 from domain.placement.growing import Room, room_to_grow
 from domain.placement.pool import DEFAULT_RATIO, UNLIMITED, Pool
-from domain.placement.request import Request, Rules, Tried
+from domain.placement.request import Origin, Request, Rules, Tried
 
 __all__ = [
     "DEFAULT_RATIO",
     "UNLIMITED",
     "Decision",
+    "Origin",
     "Pool",
     "Promise",
     "Request",

@@ -47,7 +47,10 @@ def place(
             groups[""].append(index)
     fit = [pools[index] for index in groups[""]]
     raws, totals = _weighed(fit, request, rules, promised)
-    ranked = sorted(range(len(fit)), key=totals.__getitem__, reverse=True)  # stable: first wins
+    own = request.origin.pool if request.origin is not None else None
+    ranked = sorted(  # stable: first wins; staying costs nothing
+        range(len(fit)), key=lambda i: (fit[i].name == own, totals[i]), reverse=True
+    )
     rank = {groups[""][place]: place for place in ranked}
     kept, untold = told({**groups, "": list(rank)})
     refused_by = {index: name for name, indexes in groups.items() if name for index in indexes}

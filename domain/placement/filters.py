@@ -4,7 +4,7 @@ A filter is prepared for one request, so that what does not depend on the pool i
 then asked about every pool. One that has nothing to say to a request is None.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +38,14 @@ def availability_zone(request: Request, promised: Promised) -> Refuses | None:
 def capacity(request: Request, promised: Promised) -> Refuses | None:
     """With room for it."""
     size_gib, thick, given = request.size_gib, request.wants_thick, promised.get
-    return lambda pool: why_no_room(pool, size_gib, given(pool.name, NOTHING).gib, thick=thick)
+    held_by = request.origin.pool if request.origin is not None else None
+
+    def refuses(pool: Pool) -> str | None:
+        if pool.name == held_by:  # it has the room already
+            return None
+        return why_no_room(pool, size_gib, given(pool.name, NOTHING).gib, thick=thick)
+
+    return refuses
 
 
 def capabilities(request: Request, promised: Promised) -> Refuses | None:
@@ -71,6 +78,26 @@ def encryption(request: Request, promised: Promised) -> Refuses | None:
         return None
     [able] = specs_of({f"capabilities:{BACK_END_ENCRYPTION}": "<is> True"})
     return lambda pool: unmet(able, pool.capabilities)
+
+
+def reachable(request: Request, promised: Promised) -> Refuses | None:
+    """Where a volume that moves may go, and of a backend that can read what it holds."""
+    origin = request.origin
+    if origin is None:
+        return None
+
+    def refuses(pool: Pool) -> str | None:
+        if pool.name in origin.barred:
+            return origin.barred[pool.name]
+        if origin.only not in (None, pool.name, pool.backend):
+            return f"is not {origin.only}"
+        if pool.name == origin.pool:
+            return None if origin.may_stay else "holds it already"
+        if pool.backend != origin.backend and origin.backend not in _readable(pool):
+            return f"cannot exchange data with {origin.backend}"
+        return None
+
+    return refuses
 
 
 def same_backend(request: Request, promised: Promised) -> Refuses | None:
@@ -139,15 +166,20 @@ FILTERS: Mapping[str, Filter] = {
     "DriverFilter": driver,
     "IgnoreAttemptedHostsFilter": attempted,
     "BackEndEncryptionFilter": encryption,
+    "ReachableFilter": reachable,
     "SameBackendFilter": same_backend,
     "DifferentBackendFilter": different_backend,
     "JsonFilter": by_query,
 }
-"""By Cinder's names; it has none for the one about encryption."""
+"""By Cinder's names; it has none for those about encryption and about reaching."""
 
-ALWAYS = ("IgnoreAttemptedHostsFilter", "BackEndEncryptionFilter")
+ALWAYS = ("IgnoreAttemptedHostsFilter", "BackEndEncryptionFilter", "ReachableFilter")
 """Asked first whatever is enabled: a backend that failed is not tried again for the same volume,
-and what is to be encrypted never lands where nobody encrypts it."""
+what is to be encrypted never lands where nobody encrypts it, and what moves never goes where its
+data cannot follow."""
+
+READS_FROM = "reads_from"
+"""The capability that lists the backends whose volumes a backend can read, besides its own."""
 
 
 def stats_of(pool: Pool, promised: Promised) -> Mapping[str, Any]:
@@ -176,6 +208,11 @@ def scope_of(pool: Pool, request: Request, promised: Promised) -> expression.Sco
         "extra": request.extra_specs,
         "qos": {},
     }
+
+
+def _readable(pool: Pool) -> Collection[str]:
+    reported = pool.capabilities.get(READS_FROM)
+    return reported if isinstance(reported, (list, tuple)) else ()
 
 
 def _words(gib: float | None) -> float | str | None:

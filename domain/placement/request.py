@@ -19,6 +19,23 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
         return self.pool.partition("#")[0]
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a volume that moves comes from, and what limits where it may go."""
+
+    pool: str
+    may_stay: bool = False
+    """Whether its own pool may take it: it has the room already, and is the best if it fits."""
+    only: str | None = None
+    """The one pool, or backend, that may take it."""
+    barred: dict[str, str] = {}
+    """Pools that may not, and why."""
+
+    @property
+    def backend(self) -> str:
+        """host@backend"""
+        return self.pool.partition("#")[0]
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """Everything about a volume that decides where it goes."""
 
@@ -35,6 +52,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dic
     tried: list[Tried] = []
     encrypted_by_backend: bool = False
     """Whether its type leaves encryption to the backend (control location back-end)."""
+    origin: Origin | None = None
+    """Where it is now; None: nowhere yet."""
 
     @cached_property
     def wants_thick(self) -> bool:

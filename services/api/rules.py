@@ -37,6 +37,10 @@ UPDATE = "volume:update"
 DELETE = "volume:delete"
 FORCE_DELETE = "volume:force_delete"
 ACTION_FORCE_DELETE = "volume_extension:volume_admin_actions:force_delete"
+RETYPE = "volume:retype"
+MULTIATTACH = "volume:multiattach"
+MIGRATE = "volume_extension:volume_admin_actions:migrate_volume"
+MIGRATE_COMPLETION = "volume_extension:volume_admin_actions:migrate_volume_completion"
 EXTEND = "volume:extend"
 EXTEND_ATTACHED = "volume:extend_attached_volume"
 UPDATE_READONLY = "volume:update_readonly_flag"
@@ -114,6 +118,10 @@ RULES: Mapping[str, str] = {
     FIELD_IMAGE_METADATA: READER,
     SET_IMAGE_METADATA: MEMBER,
     REMOVE_IMAGE_METADATA: MEMBER,
+    RETYPE: MEMBER,
+    MULTIATTACH: MEMBER,
+    MIGRATE: ADMIN,
+    MIGRATE_COMPLETION: ADMIN,
     EXTEND: MEMBER,
     EXTEND_ATTACHED: MEMBER,
     GET: READER,

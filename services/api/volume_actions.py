@@ -6,7 +6,14 @@ import msgspec
 from starlette.responses import Response
 
 from domain.errors import InvalidRequest
-from services.api import rules, volume_extension, volume_lookup, volume_properties, volume_reset
+from services.api import (
+    rules,
+    volume_extension,
+    volume_lookup,
+    volume_moving,
+    volume_properties,
+    volume_reset,
+)
 from services.api.action import Action, Nothing
 from services.api.call import Call
 from services.api.routing import Route
@@ -41,6 +48,7 @@ ACTIONS = (
     *volume_extension.ACTIONS,
     *volume_properties.ACTIONS,
     *volume_reset.ACTIONS,
+    *volume_moving.ACTIONS,
 )
 _ACTIONS = {action.name: action for action in ACTIONS}
 

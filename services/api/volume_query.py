@@ -170,7 +170,7 @@ def _equal(call: Call, name: str, text: str) -> tuple[str, Any]:
 
 def _contain(contains: dict[str, str], equals: dict[str, Any], name: str, text: str) -> None:
     """A substring; of what is not text there is none."""
-    if name in ("group_id", "migration_status") or name not in _WORDS:
+    if name == "group_id" or name not in _WORDS:
         equals["id"] = _NOTHING
     else:
         contains[name] = text

@@ -126,12 +126,14 @@ async def details(
             detail.encryption_key_id = row.encryption_key_id
         if call.has(microversions.TYPE_ID):
             detail.volume_type_id = str(row.volume_type_id)
+        if call.is_admin:
+            detail.migration_status = row.migration_status
         if call.is_admin and call.has(microversions.PROVIDER_ID):
             detail.provider_id = row.provider_id
         if host:
             detail.host = row.host
         if migration:
-            detail.migrating = detail.name_id = None
+            detail.migrating, detail.name_id = row.migration_status, None
         if extended and call.allows(rules.FIELD_PROJECT, owner):
             detail.project = row.project_id
         found.append(detail)
@@ -148,8 +150,6 @@ def _metadata(row: VolumeRow) -> dict[str, str]:
 def _by_microversion(call: Call) -> dict[str, Any]:
     """The fields that are the same for every volume so far, where they are shown at all."""
     fields: dict[str, Any] = {}
-    if call.is_admin:
-        fields["migration_status"] = None
     if call.has(microversions.VOLUME_GROUP):
         fields["group_id"] = None
     if call.has(microversions.SHARED_TARGETS):

@@ -226,6 +226,7 @@ def _as_requested(command: CreateVolume) -> VolumeRow:
         state="requested",
         operation=IDLE,
         attach_status="detached",
+        migration_status=None,
     )
 
 

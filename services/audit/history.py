@@ -153,17 +153,20 @@ async def state_at(
 
 
 def _beside(own: Sequence[Entry]) -> list[UUID]:
-    """Whose events belong to these: reservations, their releases, remnants and the key, if any."""
+    """Whose events belong to these: reservations, their releases, moves, remnants and the key, if
+    any."""
     events = [entry.recorded.event for entry in own if entry.recorded]
     said = (getattr(event, "reservation_id", "") for event in events)
     taken = [UUID(id) for id in dict.fromkeys(said) if id]
-    left = [
-        remnant_id(own[0].aggregate_id, event.number)
+    moves = [UUID(event.move_id) for event in events if hasattr(event, "move_id")]
+    numbers = (
+        event.number if isinstance(event, Rescheduled) else getattr(event, "left_number", None)
         for event in events
-        if isinstance(event, Rescheduled)
-    ]
+    )
+    left = [remnant_id(own[0].aggregate_id, n) for n in numbers if n is not None]
+    paid = (id for each in taken for id in (each, uuid5(each, "release")))
     keys = [key_of(own[0].aggregate_id) for event in events if isinstance(event, EncryptionFixed)]
-    return [*(id for each in taken for id in (each, uuid5(each, "release"))), *left, *keys]
+    return [*paid, *moves, *left, *keys]
 
 
 def _lines(entries: Sequence[Entry], replay: Replay) -> Iterator[Line]:

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.drivers.contract import Driver, DriverFailure
+from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
 from services.audit.replay import Replay
@@ -20,6 +21,8 @@ MAY = frozenset(
     {"placed", "provisioning", "error", "cancelling", "deleting", "removing", "error_deleting"}
 )
 """In these it may: something is under way, or nobody knows what the backend did last."""
+COMING = frozenset({"placed", "moving", "completing"})
+"""Where a move in one of these states leads, the volume's object may be as well."""
 
 
 class Backend(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +98,10 @@ class ObjectAudit:
                 must.add(volume.id)
             elif volume.host == where and volume.state in MAY:
                 may.add(volume.id)
+        for move in self._replay.of_kind(Move.kind):
+            assert isinstance(move, Move)
+            if move.host == where and move.state in COMING:
+                may.add(UUID(move.volume_id))
         for remnant in self._replay.of_kind(Remnant.kind):
             assert isinstance(remnant, Remnant)
             if remnant.host == where and remnant.state == "left":

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from domain.aggregates.closures import Closures
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import BACK_END
-from domain.errors import InvalidRequest
-from domain.placement import Request
+from domain.errors import Conflict, InvalidRequest
+from domain.placement import Decision, Pool, Request, Rules, place
+from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
 ZONES_SPEC = "RESKEY:availability_zones"
@@ -33,7 +35,7 @@ def allowed_zones(
     if ZONES_SPEC not in extra_specs:
         zone = asked or default
         return [zone] if zone else []
-    fixed = [zone for each in extra_specs[ZONES_SPEC].split(",") if (zone := each.strip()) in known]
+    fixed = [zone for zone in fixed_zones(extra_specs) if zone in known]
     if not fixed:
         raise InvalidRequest(f"None of the volume type's zones is known: {sorted(known)}.")
     if asked is None:
@@ -41,6 +43,11 @@ def allowed_zones(
     if asked not in fixed:
         raise InvalidRequest(f"Volumes of this type can only be in {', '.join(fixed)}.")
     return [asked]
+
+
+def fixed_zones(extra_specs: Mapping[str, str]) -> list[str]:
+    """Where volumes of a type may be; empty: it does not say."""
+    return [zone for each in extra_specs.get(ZONES_SPEC, "").split(",") if (zone := each.strip())]
 
 
 def checked_hints(hints: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -51,9 +58,27 @@ def checked_hints(hints: Mapping[str, Any]) -> Mapping[str, Any]:
     return hints
 
 
-async def request_of(volume: Volume, work: UnitOfWork) -> Request:
-    """What placement is asked for this volume."""
-    volume_type = await work.load(VolumeType, UUID(volume.volume_type_id))
+async def decide(
+    pools: Sequence[Pool], request: Request, rules: Rules, work: UnitOfWork
+) -> tuple[Decision, Closures]:
+    """Where it goes, given what is promised now, and the closed backends, which must be unchanged
+    when that is stored. Raises Conflict for a refusal that was a guess."""
+    closures = await closures_of(work)
+    promised = await work.promised.now()
+    held = work.promised.with_held()
+    decision = place(pools, request, rules=rules, promised=held, closed=closures.reasons)
+    if decision.chosen is None and held is not promised:  # what others hold they may not get
+        decision = place(pools, request, rules=rules, promised=promised, closed=closures.reasons)
+    if decision.chosen is None and work.guessed:  # a refusal is believed only on fresh state
+        raise Conflict(kind="placement", id=f"of {request.size_gib} GiB")
+    return decision, closures
+
+
+async def request_of(
+    volume: Volume, work: UnitOfWork, *, volume_type_id: str | None = None
+) -> Request:
+    """What placement is asked for this volume, as one of its own type or of another."""
+    volume_type = await work.load(VolumeType, UUID(volume_type_id or volume.volume_type_id))
     return Request(
         size_gib=volume.size_gib,
         zones=volume.zones,

@@ -8,10 +8,12 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregate import Aggregate
+from domain.aggregates.move import Move
 from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.remnant import Remnant
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume, giving_up
-from domain.aggregates.volume.under_way import Offer
+from domain.aggregates.volume.under_way import Migration, Offer, Retype
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
 
@@ -25,12 +27,17 @@ async def give_back(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggreg
 async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> list[Aggregate]:
     """Gives up what is under way on a volume; what is to be stored with that."""
     given_up = volume.under_way
-    reservation_id = giving_up.give_up(volume, reason, at)
+    move = None
+    if isinstance(given_up, Retype | Migration):
+        move = await work.load(Move, UUID(given_up.move_id))
+    reservation_id = giving_up.give_up(volume, reason, at, move=move)
     settled: list[Aggregate] = []
     if isinstance(given_up, Offer):
         transfer = await work.load(Transfer, UUID(given_up.transfer_id))
         transfer.withdraw(reason, at)
         settled.append(transfer)
+    if move is not None:
+        settled += [move, *left_at_target(move, reason, at)]
     if reservation_id is not None:
         settled.append(await roll_back(reservation_id, work, at))
     return settled
@@ -42,6 +49,23 @@ async def keep(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
     reservation = await work.load(QuotaReservation, UUID(volume.reservations[0]))
     reservation.keep(at)
     return [reservation]
+
+
+def left_at_target(move: Move, reason: str, at: Moment) -> list[Remnant]:
+    """What a move that failed may have left where it was to lead."""
+    if not move.left_something:
+        return []
+    return [
+        Remnant.leave(
+            UUID(move.volume_id),
+            number=move.number,
+            project_id=move.project_id,
+            host=move.target,
+            size_gib=move.size_gib,
+            reason=reason,
+            at=at,
+        )
+    ]
 
 
 async def commit(reservation_id: str, work: UnitOfWork, at: Moment) -> QuotaReservation:

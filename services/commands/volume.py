@@ -12,14 +12,14 @@ from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
-from domain.errors import Conflict, InvalidRequest, NotFound, OverQuota
+from domain.errors import InvalidRequest, NotFound, OverQuota
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
-from domain.placement import Pool, Rules, place
+from domain.placement import Pool, Rules
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
 from services.commands import settling
 from services.commands.encrypting import encrypted, unneeded
-from services.commands.placing import allowed_zones, checked_hints, request_of
+from services.commands.placing import allowed_zones, checked_hints, decide, request_of
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
@@ -232,15 +232,7 @@ async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
     again."""
     volume = await work.load(Volume, cmd.id)
     request = await request_of(volume, work)
-    closures = await closures_of(work)
-    closed = closures.reasons
-    promised = await work.promised.now()
-    held = work.promised.with_held()
-    decision = place(cmd.pools, request, rules=cmd.rules, promised=held, closed=closed)
-    if decision.chosen is None and held is not promised:  # what others hold they may not get
-        decision = place(cmd.pools, request, rules=cmd.rules, promised=promised, closed=closed)
-    if decision.chosen is None and work.guessed:  # a refusal is believed only on fresh state
-        raise Conflict(kind=volume.kind, id=str(volume.id))
+    decision, closures = await decide(cmd.pools, request, cmd.rules, work)
     volume.place(decision, cmd.at, most=cmd.max_attempts)
     if decision.chosen is None:
         settled = await settling.keep(volume, work, cmd.at)

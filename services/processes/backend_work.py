@@ -31,14 +31,15 @@ class BackendWork(ProcessManager):
         self.worker = worker
         self._timeout_s = timeout_s
 
-    async def called(self, call: Awaitable[T]) -> T:
+    async def called(self, call: Awaitable[T], *, timeout_s: float | None = None) -> T:
         """The driver's answer. Raises DriverFailure, also when it takes too long."""
+        patience_s = timeout_s or self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(patience_s):
                 return await call
         except TimeoutError:
             raise DriverFailure(
-                f"the driver did not answer within {self._timeout_s:g} s", True
+                f"the driver did not answer within {patience_s:g} s", True
             ) from None
 
 

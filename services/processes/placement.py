@@ -1,13 +1,14 @@
-"""Placing requested volumes."""
+"""Placing requested volumes, and those that move."""
 
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
-from domain.aggregates import volume
+from domain.aggregates import move, volume
 from domain.aggregates.volume import encryption
 from domain.event import Recorded
-from domain.placement import Rules
+from domain.placement import Pool, Rules
+from services.commands.move import PlaceMove
 from services.commands.volume import PlaceVolume
 from services.processes.runtime import NotYet, ProcessManager, reacts_to
 from services.reports import Reports
@@ -50,17 +51,40 @@ class Placement(ProcessManager):
         """A backend failed: another one shall try."""
         await self._place(rescheduled)
 
+    @reacts_to(move.Requested)
+    async def place_move(self, requested: Recorded[move.Requested]) -> None:
+        """It may be to stay in its pool."""
+        await self._place_move(requested)
+
+    @reacts_to(move.Declined)
+    async def place_move_again(self, declined: Recorded[move.Declined]) -> None:
+        """It cannot stay in its pool: another one shall take it."""
+        await self._place_move(declined)
+
     async def _place(self, cause: Recorded[Any]) -> None:
-        pools = await self._reports.placeable()
-        waited_s = (self.clock() - cause.moment.at).total_seconds()
-        if not pools and waited_s < self._patience_s:
-            raise NotYet("no backend has reported itself", delay_s=1.0)
         await self.run(
             PlaceVolume(
                 id=cause.aggregate_id,
-                pools=pools,
+                pools=await self._pools(cause),
                 rules=self._rules,
                 max_attempts=self._max_attempts,
                 at=self.moment(cause),
             )
         )
+
+    async def _place_move(self, cause: Recorded[Any]) -> None:
+        await self.run(
+            PlaceMove(
+                id=cause.aggregate_id,
+                pools=await self._pools(cause),
+                rules=self._rules,
+                at=self.moment(cause),
+            )
+        )
+
+    async def _pools(self, cause: Recorded[Any]) -> list[Pool]:
+        pools = await self._reports.placeable()
+        waited_s = (self.clock() - cause.moment.at).total_seconds()
+        if not pools and waited_s < self._patience_s:
+            raise NotYet("no backend has reported itself", delay_s=1.0)
+        return pools

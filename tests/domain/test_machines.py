@@ -17,6 +17,7 @@ AT_REST = {
     "remnant": {"removed"},
     "transfer": {"accepted", "withdrawn"},
     "encryption_key": {"available", "destroyed"},
+    "move": {"refused", "finished", "failed"},
     "quota_reservation": {"committed", "rolled_back", "expired", "released", "refused"},
     "quota_limits": {"set", "defaults"},
     "volume_type": {"available", "deleted"},

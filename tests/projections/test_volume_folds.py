@@ -55,6 +55,7 @@ def test_a_requested_volume_is_a_whole_row():
         "encrypted": False,
         "encryption": None,
         "encryption_key_id": None,
+        "migration_status": None,
     }
 
 

@@ -4,9 +4,12 @@ from domain.aggregates.volume import (
     encryption,
     extension,
     giving_up,
+    migrating,
+    moving,
     offering,
     properties,
     resetting,
+    retyping,
     upcasts,
 )
 from domain.aggregates.volume.events import (
@@ -50,8 +53,11 @@ __all__ = [
     "encryption",
     "extension",
     "giving_up",
+    "migrating",
+    "moving",
     "offering",
     "properties",
     "resetting",
+    "retyping",
     "upcasts",
 ]

@@ -1,15 +1,17 @@
 """Giving up what is under way on a volume, whatever it is: by force, or when its time is up."""
 
-from domain.aggregates.volume import extension, offering
-from domain.aggregates.volume.under_way import Extension, Offer
+from domain.aggregates.move import Move
+from domain.aggregates.volume import extension, migrating, offering, retyping
+from domain.aggregates.volume.under_way import Extension, Migration, Offer, Retype
 from domain.aggregates.volume.volume import Volume
 from domain.event import Moment
 
 
-def give_up(volume: Volume, reason: str, at: Moment) -> str | None:
+def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None) -> str | None:
     """Ends what is under way and names the quota reservation that is to be rolled back with it.
 
-    None if there is none. Whoever is still at it will find its claim superseded.
+    None if there is none. `move` is that of a retype or migration, and ends with it. Whoever is
+    still at it will find its claim superseded.
     """
     given_up = volume.under_way
     match given_up:
@@ -19,4 +21,17 @@ def give_up(volume: Volume, reason: str, at: Moment) -> str | None:
             offering.withdraw(volume, at)
         case None:
             return None
+        case Retype() | Migration():
+            if move is None:
+                raise ValueError(f"volume {volume.id} moves: its move must end with that")
+            move.give_up(reason, at)
+            after_move(volume, move, reason, at)
     return given_up.reservation_id
+
+
+def after_move(volume: Volume, move: Move, reason: str, at: Moment) -> None:
+    """Ends the retype or migration whose move came to nothing."""
+    if isinstance(volume.under_way, Retype):
+        retyping.fail(volume, move, reason, at)
+    else:
+        migrating.fail(volume, move, reason, at)

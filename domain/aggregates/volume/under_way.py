@@ -1,6 +1,11 @@
 """What is known of the one thing that can be under way on a volume, while it is."""
 
+from typing import Literal
+
 import msgspec
+
+MigrationPolicy = Literal["never", "on-demand"]
+"""Whether a volume whose type changes may go elsewhere for that."""
 
 
 class Extension(msgspec.Struct, frozen=True, tag=True):
@@ -17,4 +22,19 @@ class Offer(msgspec.Struct, frozen=True, tag=True):
     reservation_id: str | None = None
 
 
-UnderWay = Extension | Offer
+class Retype(msgspec.Struct, frozen=True, tag=True):
+    """The type wanted, the move that makes it so, and the reservation of the type's quota."""
+
+    volume_type_id: str
+    move_id: str
+    reservation_id: str
+
+
+class Migration(msgspec.Struct, frozen=True, tag=True):
+    """The move that takes it elsewhere; nobody pays for that."""
+
+    move_id: str
+    reservation_id: None = None
+
+
+UnderWay = Extension | Offer | Retype | Migration

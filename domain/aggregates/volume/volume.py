@@ -64,7 +64,7 @@ class Volume(Aggregate):
     kind: ClassVar[str] = "volume"
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
-    snapshot_version: ClassVar[int] = 4
+    snapshot_version: ClassVar[int] = 5
 
     project_id: str = ""
     size_gib: int = 0
@@ -80,6 +80,8 @@ class Volume(Aggregate):
     hints: dict[str, Any] = {}
     host: str | None = None
     placements: int = 0
+    placed_as: int = 0
+    """The number of the placement by which it is where it is."""
     most_placements: int = 1
     tried: list[Tried] = []
     attempt: int = 0
@@ -302,6 +304,7 @@ class Volume(Aggregate):
             case Placed():
                 self.host, self.availability_zone = event.host, event.availability_zone
                 self.placements, self.most_placements = event.number, event.most
+                self.placed_as = event.number
             case Rescheduled():
                 self.host, self.availability_zone = None, self.asked_zone
                 self.tried = [*self.tried, Tried(pool=event.host, reason=event.reason)]

@@ -11,6 +11,7 @@ from domain.aggregates import (
     default_type,
     encryption_key,
     message,
+    move,
     qos_specs,
     quota_limits,
     quota_reservation,
@@ -20,11 +21,20 @@ from domain.aggregates import (
     volume,
     volume_type,
 )
-from domain.aggregates.volume import encryption, extension, offering, properties, resetting
+from domain.aggregates.volume import (
+    encryption,
+    extension,
+    migrating,
+    moving,
+    offering,
+    properties,
+    resetting,
+    retyping,
+)
 from domain.encryption import Encryption
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
-from domain.placement import Decision, Request, Tried, Verdict
+from domain.placement import Decision, Origin, Request, Tried, Verdict
 
 AGGREGATE_ID = UUID("7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01")
 TYPE_ID = "c6a0a5d2-5f0e-4f63-b1de-0d6c3b6f2e11"
@@ -34,6 +44,9 @@ PROJECT_ID = "5b1d2c0f9a3e4d6b8c7a1e2f3d4c5b6a"
 OTHER_PROJECT_ID = "6c2e3d1fab4f5e7c9d8b2f3a4e5d6c7b"
 TRANSFER_ID = "2f9c7a10-4d3e-4b8a-9c55-0a1b2c3d4e5f"
 HOST = "storage1@gold#pool1"
+SOURCE = "storage2@silver#pool1"
+MOVE_ID = "2f6a3c1e-8b7d-5e4f-9a0b-1c2d3e4f5a6b"
+OLD_TYPE_ID = "0d9e8f7a-6b5c-4d3e-8f1a-2b3c4d5e6f70"
 
 MOMENT = Moment(
     at=datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
@@ -67,6 +80,23 @@ ENCRYPTION = Encryption(
     provider="luks", control_location="back-end", cipher="aes-xts-plain64", key_size=256
 )
 KEY_ID = "0d2c7b1e-52f4-5f0b-9c57-3f6e8a1b9d44"
+
+MOVED = Decision(
+    candidates=[CHOSEN],
+    chosen=CHOSEN,
+    request=Request(
+        size_gib=20,
+        zones=["nova"],
+        origin=Origin(
+            pool=SOURCE,
+            may_stay=True,
+            only=HOST,
+            barred={SOURCE: "cannot change it where it is: the shelf is full"},
+        ),
+    ),
+    weighers=["CapacityWeigher", "VolumeNumberWeigher"],
+    ceiling_gib=500.25,
+)
 
 EXAMPLES: dict[str, Event] = {
     "volume.bootable_changed.v1": properties.BootableChanged(bootable=True),
@@ -104,6 +134,84 @@ EXAMPLES: dict[str, Event] = {
     ),
     "transfer.withdrawn.v1": transfer.Withdrawn(
         volume_id=str(AGGREGATE_ID), project_id=PROJECT_ID, reason="its owner withdrew it"
+    ),
+    "move.requested.v1": move.Requested(
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        size_gib=20,
+        from_host=SOURCE,
+        volume_type_id=TYPE_ID,
+        zones=["nova"],
+        only=HOST,
+        may_stay=True,
+        host_copy=True,
+        number=2,
+    ),
+    "move.placed.v1": move.Placed(
+        volume_id=str(AGGREGATE_ID),
+        host=HOST,
+        from_host=SOURCE,
+        availability_zone="nova",
+        size_gib=20,
+        decision=MOVED,
+        number=2,
+    ),
+    "move.refused.v1": move.Refused(
+        volume_id=str(AGGREGATE_ID),
+        reason="No backend can take it.",
+        decision=Decision(candidates=[REFUSED], reason="No backend can take it."),
+        number=2,
+    ),
+    "move.started.v1": move.Started(
+        volume_id=str(AGGREGATE_ID),
+        host=HOST,
+        from_host=SOURCE,
+        worker="storage1:4711",
+        attempt=1,
+    ),
+    "move.declined.v1": move.Declined(
+        volume_id=str(AGGREGATE_ID), host=SOURCE, attempt=1, reason="it cannot be made thick"
+    ),
+    "move.copied.v1": move.Copied(volume_id=str(AGGREGATE_ID), host=HOST, attempt=1),
+    "move.finished.v1": move.Finished(volume_id=str(AGGREGATE_ID), host=HOST, attempt=1),
+    "move.failed.v1": move.Failed(
+        volume_id=str(AGGREGATE_ID), host=HOST, reason="the array is offline", promised_gib=20
+    ),
+    "volume.retype_requested.v1": retyping.RetypeRequested(
+        host=SOURCE,
+        volume_type_id=TYPE_ID,
+        old_volume_type_id=OLD_TYPE_ID,
+        migration_policy="on-demand",
+        move_id=MOVE_ID,
+        number=2,
+        reservation_id=RESERVATION_ID,
+    ),
+    "volume.retyped.v1": retyping.Retyped(
+        host=HOST,
+        volume_type_id=TYPE_ID,
+        old_volume_type_id=OLD_TYPE_ID,
+        multiattach=True,
+        reservation_id=RESERVATION_ID,
+    ),
+    "volume.retype_failed.v1": retyping.RetypeFailed(
+        host=SOURCE, reason="the array is offline", migration_failed=True, left_number=2
+    ),
+    "volume.migration_requested.v1": migrating.MigrationRequested(
+        host=SOURCE, to=HOST, move_id=MOVE_ID, number=2
+    ),
+    "volume.locked.v1": migrating.Locked(),
+    "volume.moved.v1": moving.Moved(
+        host=HOST,
+        from_host=SOURCE,
+        availability_zone="nova",
+        provider_id="lun-17",
+        size_gib=20,
+        number=2,
+        left_number=1,
+    ),
+    "volume.migrated.v1": migrating.Migrated(host=HOST),
+    "volume.migration_failed.v1": migrating.MigrationFailed(
+        host=SOURCE, reason="the array is offline", left_number=2
     ),
     "volume.extension_requested.v1": extension.ExtensionRequested(
         project_id=PROJECT_ID,

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.placement import Decision, Promise, Request, Rules, Tried, place, room_gib
+from domain.placement import Decision, Origin, Promise, Request, Rules, Tried, place, room_gib
 from domain.placement.decision import MOST_TOLD
 from domain.placement.filters import FILTERS
 from tests.support.builders import a_pool, an_id
 
 OTHER = str(an_id(7))
+HERE = Origin(pool="host1@gold#pool1", may_stay=True)
 
 ASKS = [
     # filter, what is asked, what is special about the pool, words of the refusal (None: it fits)
@@ -72,6 +73,40 @@ ASKS = [
         f"holds {OTHER} of different_host",
     ),
     ("DifferentBackendFilter", {"hints": {"different_host": [OTHER, "x"]}}, {}, "no volume ids"),
+    ("ReachableFilter", {"origin": Origin(pool="host1@gold#pool2")}, {}, None),
+    ("ReachableFilter", {"origin": Origin(pool="host1@gold#pool1")}, {}, "holds it already"),
+    ("ReachableFilter", {"origin": HERE}, {}, None),
+    (
+        "ReachableFilter",
+        {"origin": Origin(pool="host1@gold#pool2", barred={"host1@gold#pool1": "is not clean"})},
+        {},
+        "is not clean",
+    ),
+    (
+        "ReachableFilter",
+        {"origin": Origin(pool="host1@gold#pool2", only="host1@gold#pool3")},
+        {},
+        "is not host1@gold#pool3",
+    ),
+    (
+        "ReachableFilter",
+        {"origin": Origin(pool="host1@gold#pool2", only="host1@gold")},
+        {},
+        None,
+    ),
+    (
+        "ReachableFilter",
+        {"origin": Origin(pool="host2@blue#pool1")},
+        {},
+        "cannot exchange data with host2@blue",
+    ),
+    (
+        "ReachableFilter",
+        {"origin": Origin(pool="host2@blue#pool1")},
+        {"capabilities": {"reads_from": ["host3@red", "host2@blue"]}},
+        None,
+    ),
+    ("CapacityFilter", {"size_gib": 101, "origin": HERE}, {}, None),
     ("DriverFilter", {}, {}, None),
     ("DriverFilter", {}, {"filter_function": "volume.size < 5"}, None),
     ("DriverFilter", {"size_gib": 9}, {"filter_function": "volume.size < 5"}, "is not true that"),
@@ -107,6 +142,27 @@ def test_the_first_filter_that_refuses_is_the_one_that_is_told():
     request = Request(size_gib=1000, zones=["mars"])
     (verdict,) = place([a_pool()], request).candidates
     assert verdict.refused_by == "AvailabilityZoneFilter"
+
+
+def test_what_moves_stays_where_it_is_if_that_pool_fits_however_good_the_others_are():
+    pools = [a_pool("host1@gold#pool2", total_gib=1000.0), a_pool("host1@gold#pool1")]
+    assert (
+        place(pools, Request(size_gib=1)).chosen == place(pools, Request(size_gib=1)).candidates[0]
+    )
+    decision = place(pools, Request(size_gib=101, origin=HERE))
+    assert decision.chosen is not None
+    assert decision.chosen.pool == "host1@gold#pool1"
+    elsewhere = Origin(pool="host1@gold#pool1")
+    decision = place(pools, Request(size_gib=1, origin=elsewhere))
+    assert decision.chosen is not None
+    assert decision.chosen.pool == "host1@gold#pool2"
+
+
+def test_where_data_can_follow_is_asked_whatever_is_enabled():
+    request = Request(size_gib=1, origin=Origin(pool="host2@blue#pool1"))
+    decision = place([a_pool()], request, rules=Rules(filters=[]))
+    assert decision.chosen is None
+    assert "cannot exchange data" in decision.reason
 
 
 def test_filters_that_are_not_enabled_refuse_nothing():
