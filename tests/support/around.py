@@ -1,7 +1,7 @@
 """Real parts whose every call can be watched, held up, refused or not survived."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from domain.errors import Unavailable
@@ -16,7 +16,8 @@ async def _nothing(method: str) -> None:
 
 
 def around(real: T, *, before: Hook = _nothing, after: Hook = _nothing) -> T:
-    """The same part, with something happening before and after each of its coroutines."""
+    """The same part, with something happening before and after each of its coroutines
+    and streams."""
     return cast(T, _Around(real, before, after))
 
 
@@ -26,6 +27,15 @@ class _Around:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._real, name)
+        if inspect.isasyncgenfunction(found):
+
+            async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+                await self._before(name)
+                async for each in found(*args, **kwargs):
+                    yield each
+                await self._after(name)
+
+            return stream
         if not inspect.iscoroutinefunction(found):
             return found
 

@@ -14,7 +14,7 @@ from domain.encryption import Encryption
 from domain.event import Event, Recorded
 from domain.lifecycle import NEW
 from domain.placement import Pool
-from domain.quota import Ledger, settle
+from domain.quota import Ledger, of_type, settle
 from services.commands import HANDLERS
 from services.commands.volume import (
     CreateVolume,
@@ -172,7 +172,8 @@ class World:
                 case Released(subject=subject) if subject == str(id):
                     held.subtract(event.amounts)
         if volume.state in ("available", "error", "error_deleting", "error_extending"):
-            assert (held["volumes"], held["gigabytes"]) == (1, volume.size_gib)
+            amounts = {"volumes": 1, "gigabytes": volume.size_gib}
+            assert {r: n for r, n in held.items() if n} == of_type(amounts, volume.volume_type_id)
         elif volume.state == "deleted":
             assert not any(held.values())
 

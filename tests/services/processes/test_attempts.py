@@ -4,153 +4,27 @@ from collections.abc import Sequence
 
 import pytest
 
-from adapters.bus.memory import MemoryBus
-from adapters.bus.port import Inbox, Message
 from adapters.drivers.contract import DriverFailure, VolumeSpec
-from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
-from adapters.event_store.memory import MemoryEventStore
-from domain import codec
+from adapters.drivers.memory import Fault, MemoryDriver, Work
 from domain.aggregates import remnant, volume
 from domain.aggregates.remnant import Remnant, remnant_id
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
-from domain.aggregates.volume import Volume
-from domain.promises import PoolLedger, changes
 from projections import MESSAGES
 from projections.projection import fold
 from services.commands.service import DisableService, FreezeBackend
 from services.commands.volume import DeleteVolume
-from services.processes.deletion import Deletion
-from services.processes.placement import Placement
-from services.processes.provisioning import Provisioning
-from services.processes.remnant_removal import RemnantRemoval
-from services.processes.runtime import ProcessManager, Worker
-from services.reports import Report, Reports
-from services.subjects import subject_of
-from services.unit_of_work import Commands
-from tests.services.commands.world import LIMITS, World
-from tests.services.processes.ring import ACK_WAIT_S, WORKLOAD, Clock, here
-from tests.support.around import Crash, Life, around
-from tests.support.builders import PROJECT, ZONE, a_moment, an_id, bare
+from tests.services.processes.several import BROKEN, Several
+from tests.support.around import Crash, Life
+from tests.support.builders import PROJECT, a_moment, an_id
 
-BROKEN = DriverFailure("the shelf is full", True)
 WRONG = DriverFailure("there is no such kind of volume", False)
 STUCK = DriverFailure("the target does not let go", True)
 SIZES = {"big": 30, "middle": 20, "small": 10}
 """Backends by name, the roomiest first: so they are tried in this order."""
 
 
-class Three:
-    """Three backends, each with its workers, one placement, and time by hand."""
-
-    def __init__(self, *, max_attempts: int = 3) -> None:
-        self.max_attempts = max_attempts
-        self.clock = Clock()
-        self.store = MemoryEventStore(default_limits=LIMITS)
-        self.world = World(self.store)
-        self.bus = MemoryBus(self.clock.monotonic)
-        self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
-        self.backends = {name: MemoryBackend({"p": size}) for name, size in SIZES.items()}
-        self.faults = {name: Faults() for name in SIZES}
-        self.inboxes: dict[str, Inbox] = {}
-
-    async def open(self) -> "Three":
-        await self.world.has_a_type()
-        for name, backend in self.backends.items():
-            report = Report(
-                binary="cinder-volume",
-                host=f"h@{name}",
-                zone=ZONE,
-                at=self.clock(),
-                stats=await MemoryDriver(backend, volume_backend_name=name).stats(),
-                foreign_gib={"p": 0.0},
-            )
-            await self.reports.put(report)
-        for manager in self.managers(Life()):
-            self.inboxes[manager.consumer] = await self.bus.inbox(
-                manager.consumer, manager.subjects, ACK_WAIT_S, 100
-            )
-        return self
-
-    def managers(self, life: Life) -> list[ProcessManager]:
-        """Those of one process that does everything."""
-        commands = Commands(around(self.store, before=life.before, after=life.after))
-        managers: list[ProcessManager] = [
-            Placement(
-                commands=commands,
-                clock=self.clock,
-                reports=self.reports,
-                patience_s=60.0,
-                max_attempts=self.max_attempts,
-            )
-        ]
-        for name, backend in self.backends.items():
-            driver = around(
-                MemoryDriver(backend, faults=self.faults[name]),
-                before=life.before,
-                after=life.after,
-            )
-            managers += [
-                kind(
-                    commands=commands,
-                    clock=self.clock,
-                    backend=f"h@{name}",
-                    driver=driver,
-                    worker="w",
-                    timeout_s=10.0,
-                )
-                for kind in (Provisioning, Deletion, RemnantRemoval)
-            ]
-        return managers
-
-    async def go_on(self, *, life: Life | None = None) -> None:
-        """Until nothing comes any more, however long one waits. Raises Crash."""
-        life = life or Life()
-        workers = {
-            m.consumer: Worker(m, bus=self.bus, workload=WORKLOAD) for m in self.managers(life)
-        }
-        quiet = 0
-        while quiet < 3:
-            place = await self.bus.last_position()
-            log = await self.store.log(place, 1_000)
-            messages = [Message(r.position, subject_of(r), codec.to_cloud_event(r)) for r in log]
-            await self.bus.publish(messages, after=place)
-            handled = 0
-            for name, inbox in self.inboxes.items():
-                for delivery in await here(inbox):
-                    mortal = around(delivery, before=life.before, after=life.after)
-                    await workers[name].handle(mortal)
-                    handled += 1
-            quiet = 0 if handled else quiet + 1
-            if quiet:
-                self.clock.now_s += ACK_WAIT_S
-
-    def fails(self, *names: str, failure: DriverFailure = BROKEN, work: Work = Work.HALF) -> None:
-        for name in names:
-            self.faults[name].plan("create_volume", Fault(failure=failure, work=work))
-
-    async def create(self, **changes: object) -> None:
-        await self.world.run(self.world.creation(1, **changes))
-
-    async def volume(self) -> Volume:
-        return await self.world.volume(1)
-
-    async def verbs(self) -> list[str]:
-        return [r.event.verb for r in await self.store.events(an_id(1))]
-
-    @property
-    def held(self) -> list[str]:
-        """The backends that have any object."""
-        return [name for name, backend in self.backends.items() if backend.pools["p"].volumes]
-
-    async def assert_sound(self) -> None:
-        await self.world.assert_sound()
-        ledger = PoolLedger()
-        ledger.take(changes(bare(await self.store.log(0, 10_000))))
-        assert (await self.store.promises())[1] == ledger.promised
-
-
-async def three(*, max_attempts: int = 3) -> Three:
-    return await Three(max_attempts=max_attempts).open()
+async def three(*, max_attempts: int = 3) -> Several:
+    return await Several(SIZES, max_attempts=max_attempts).open()
 
 
 async def test_when_a_backend_fails_the_next_best_makes_it_and_nothing_stays_behind():

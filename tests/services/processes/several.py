@@ -1,0 +1,180 @@
+"""A ring in memory with several backends, their workers, one placement, and time by hand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adapters.bus.memory import MemoryBus
+from adapters.bus.port import Delivery, Inbox, Message
+from adapters.drivers.contract import Driver, DriverFailure
+from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
+from adapters.event_store.memory import MemoryEventStore
+from domain import codec
+from domain.aggregates.volume import Volume
+from domain.promises import PoolLedger, changes
+from services.processes.deletion import Deletion
+from services.processes.moving import Moving
+from services.processes.placement import Placement
+from services.processes.provisioning import Provisioning
+from services.processes.remnant_removal import RemnantRemoval
+from services.processes.runtime import ProcessManager, Worker
+from services.reports import Report, Reports
+from services.subjects import subject_of
+from services.unit_of_work import Commands
+from tests.services.commands.world import LIMITS, World
+from tests.services.processes.ring import ACK_WAIT_S, WORKLOAD, Clock, here
+from tests.support.around import Life, around
+from tests.support.builders import ZONE, an_id, bare
+
+BROKEN = DriverFailure("the shelf is full", True)
+
+
+class Several:
+    """Backends `h@<name>` by their size in GiB, each with these pools of that size."""
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        *,
+        pools: Sequence[str] = ("p",),
+        max_attempts: int = 3,
+    ) -> None:
+        self.max_attempts = max_attempts
+        self.clock = Clock()
+        self.store = MemoryEventStore(default_limits=LIMITS)
+        self.world = World(self.store)
+        self.bus = MemoryBus(self.clock.monotonic)
+        self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
+        self.backends = {
+            name: MemoryBackend(dict.fromkeys(pools, size)) for name, size in sizes.items()
+        }
+        self.faults = {name: Faults() for name in sizes}
+        self.inboxes: dict[str, Inbox] = {}
+
+    async def open(self) -> "Several":
+        await self.world.has_a_type()
+        await self.report()
+        for manager in self.managers(Life()):
+            self.inboxes[manager.consumer] = await self.bus.inbox(
+                manager.consumer, manager.subjects, ACK_WAIT_S, 100
+            )
+        return self
+
+    async def report(self) -> None:
+        """Every backend tells what it has, and that it can read what the others have."""
+        for name, backend in self.backends.items():
+            await self.reports.put(
+                Report(
+                    binary="cinder-volume",
+                    host=f"h@{name}",
+                    zone=ZONE,
+                    at=self.clock(),
+                    stats=await MemoryDriver(backend, volume_backend_name=name).stats(),
+                    foreign_gib=dict.fromkeys(backend.pools, 0.0),
+                    reads_from=[f"h@{other}" for other in self.backends if other != name],
+                )
+            )
+
+    def managers(self, life: Life, *, copy_timeout_s: float = 10.0) -> list[ProcessManager]:
+        """Those of one process that does everything."""
+        commands = Commands(around(self.store, before=life.before, after=life.after))
+        managers: list[ProcessManager] = [
+            Placement(
+                commands=commands,
+                clock=self.clock,
+                reports=self.reports,
+                patience_s=60.0,
+                max_attempts=self.max_attempts,
+            )
+        ]
+        drivers: dict[str, Driver] = {
+            f"h@{name}": around(
+                MemoryDriver(backend, faults=self.faults[name]),
+                before=life.before,
+                after=life.after,
+            )
+            for name, backend in self.backends.items()
+        }
+
+        async def reach(host: str) -> Driver | None:
+            return drivers.get(host)
+
+        for host, driver in drivers.items():
+            shared: dict[str, Any] = {
+                "commands": commands,
+                "clock": self.clock,
+                "backend": host,
+                "driver": driver,
+                "worker": "w",
+                "timeout_s": 10.0,
+            }
+            managers += [kind(**shared) for kind in (Provisioning, Deletion, RemnantRemoval)]
+            managers.append(
+                Moving(**shared, reach=reach, copy_timeout_s=copy_timeout_s, look_s=0.0)
+            )
+        return managers
+
+    async def go_on(self, *, life: Life | None = None, copy_timeout_s: float = 10.0) -> None:
+        """Until nothing comes any more, however long one waits. Raises Crash."""
+        await self.steps(10_000, life=life, copy_timeout_s=copy_timeout_s)
+
+    async def steps(
+        self, most: int, *, life: Life | None = None, copy_timeout_s: float = 10.0
+    ) -> int:
+        """So many reactions, or until nothing comes any more; how many that were."""
+        life = life or Life()
+        managers = self.managers(life, copy_timeout_s=copy_timeout_s)
+        workers = {m.consumer: Worker(m, bus=self.bus, workload=WORKLOAD) for m in managers}
+        handled = quiet = 0
+        while quiet < 3 and handled < most:
+            before = handled
+            for name in self.inboxes:
+                for delivery in await self.inbox(name, most - handled):
+                    mortal = around(delivery, before=life.before, after=life.after)
+                    await workers[name].handle(mortal)
+                    handled += 1
+            quiet = 0 if handled > before else quiet + 1
+            if quiet:
+                self.clock.now_s += ACK_WAIT_S
+        return handled
+
+    async def step(self, consumer: str) -> None:
+        """The one reaction that this one has to do."""
+        [manager] = [m for m in self.managers(Life()) if m.consumer == consumer]
+        [delivery] = await self.inbox(consumer)
+        await Worker(manager, bus=self.bus, workload=WORKLOAD).handle(delivery)
+
+    async def inbox(self, consumer: str, most: int = 100) -> Sequence[Delivery]:
+        """What there is for it, once all that is in the log is on the bus."""
+        place = await self.bus.last_position()
+        log = await self.store.log(place, 1_000)
+        messages = [Message(r.position, subject_of(r), codec.to_cloud_event(r)) for r in log]
+        await self.bus.publish(messages, after=place)
+        return await here(self.inboxes[consumer], most) if most else ()
+
+    def fails(self, *names: str, failure: DriverFailure = BROKEN, work: Work = Work.HALF) -> None:
+        for name in names:
+            self.faults[name].plan("create_volume", Fault(failure=failure, work=work))
+
+    async def create(self, **changes: object) -> None:
+        await self.world.run(self.world.creation(1, **changes))
+
+    async def volume(self) -> Volume:
+        return await self.world.volume(1)
+
+    async def verbs(self) -> list[str]:
+        return [r.event.verb for r in await self.store.events(an_id(1))]
+
+    @property
+    def held(self) -> list[str]:
+        """The backends that have any object."""
+        return [
+            name
+            for name, backend in self.backends.items()
+            if any(pool.volumes for pool in backend.pools.values())
+        ]
+
+    async def assert_sound(self) -> None:
+        await self.world.assert_sound()
+        ledger = PoolLedger()
+        ledger.take(changes(bare(await self.store.log(0, 10_000))))
+        assert (await self.store.promises())[1] == ledger.promised
