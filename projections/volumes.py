@@ -213,8 +213,8 @@ def migration_requested(recorded: Recorded[volume.migrating.MigrationRequested])
     return _changed(recorded, migration_status="starting")
 
 
-@VOLUMES.projects(volume.migrating.MigrationFailed)
-def migration_failed(recorded: Recorded[volume.migrating.MigrationFailed]) -> Patch:
+@VOLUMES.projects(volume.migrating.MigrationRefused, volume.migrating.MigrationFailed)
+def migration_failed(recorded: Recorded[Event]) -> Patch:
     return _changed(recorded, migration_status="error")
 
 

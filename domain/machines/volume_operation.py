@@ -29,10 +29,12 @@ VOLUME_OPERATION = Lifecycle(
         # each has a move, which has a life of its own: see move.py
         ("retype_requested",       [IDLE],                            "retyping"),
         ("retyped",                ["retyping"],                      IDLE),
+        ("retype_refused",         ["retyping"],                      IDLE),
         ("retype_failed",          ["retyping"],                      IDLE),
         ("migration_requested",    [IDLE],                            "migrating"),
         ("locked",                 ["migrating"],                     "maintenance"),
         ("migrated",               MIGRATING,                         IDLE),
+        ("migration_refused",      MIGRATING,                         IDLE),
         ("migration_failed",       MIGRATING,                         IDLE),
         # it arrived at another pool: what ends the operation comes in the same append
         ("moved",                  ["retyping", *MIGRATING],          STAYS),

@@ -93,7 +93,7 @@ class SchedulerNotice(msgspec.Struct, frozen=True, kw_only=True):
     state: SchedulerState
     """what became of it"""
     method: str
-    """`create_volume` or `extend_volume`"""
+    """`create_volume`, `extend_volume`, `retype` or `migrate_volume_to_host`"""
     reason: str
     """why not"""
 
@@ -123,6 +123,16 @@ def creation_refused(seen: Seen) -> SchedulerNotice:
 def extension_refused(seen: Seen) -> SchedulerNotice:
     """A volume that its pool has no room to extend."""
     return _refused(seen, "extend_volume", {"places": [seen.recorded.event.host]})
+
+
+def retype_refused(seen: Seen) -> SchedulerNotice:
+    """A volume that no pool can take as one of another type."""
+    return _refused(seen, "retype", {"places": [seen.recorded.event.host]})
+
+
+def migration_refused(seen: Seen) -> SchedulerNotice:
+    """A volume that cannot go where an administrator wants it."""
+    return _refused(seen, "migrate_volume_to_host", {"places": [seen.recorded.event.host]})
 
 
 def _refused(seen: Seen, method: str, asked: dict[str, Any]) -> SchedulerNotice:

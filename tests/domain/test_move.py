@@ -13,10 +13,9 @@ from domain.errors import LapilliError, NotAllowed, Superseded
 from domain.machines.move import MOVE
 from domain.placement import Origin, Promise, Request, place
 from domain.promises import PoolLedger, changes
-from tests.support.builders import A_TYPE, HOST, PROJECT, a_moment, a_pool, an_id, bare
+from tests.support.builders import A_TYPE, HOST, PROJECT, THERE, a_moment, a_pool, an_id, bare
 
 NOW = a_moment(60)
-THERE = "host1@gold#pool2"
 Step = Callable[[Move], Any]
 
 

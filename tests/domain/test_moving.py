@@ -6,20 +6,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from domain.aggregates.move import Move
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.volume import Volume, extension, giving_up, migrating, moving, retyping
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest, NotAllowed
 from domain.machines.volume_operation import MIGRATING
-from domain.placement import Origin, Promise, Request, place
+from domain.placement import Promise
 from domain.promises import PoolLedger, changes
 from tests.support.builders import (
     HOST,
     PATHS,
-    PROJECT,
+    THERE,
     a_moment,
-    a_pool,
+    a_move,
     a_request,
     a_volume,
     a_volume_type,
@@ -28,31 +27,10 @@ from tests.support.builders import (
 )
 
 NOW = a_moment(60)
-THERE = "host1@gold#pool2"
 PAYS = str(an_id(0xE))
 MOVE = str(an_id(0x30))
 OLD, NEW = a_volume_type(0xA), a_volume_type(0xB, name="silver")
 Step = Callable[[Volume], Any]
-
-
-def a_move(volume: Volume, *, to: str = THERE, **given: Any) -> Move:
-    move = Move.request(
-        an_id(0x30),
-        volume_id=volume.id,
-        project_id=PROJECT,
-        size_gib=volume.size_gib,
-        from_host=volume.held_by(),
-        volume_type_id=str(NEW.id),
-        number=volume.placements,
-        zones=[],
-        only=None,
-        may_stay=True,
-        at=NOW,
-    )
-    origin = Origin(pool=HOST, may_stay=True)
-    move.place(place([a_pool(to, zone="attic")], Request(size_gib=2, origin=origin)), NOW)
-    move.start("worker-1", NOW, host=to)
-    return move
 
 
 def retype(volume: Volume) -> None:
@@ -86,6 +64,8 @@ DECISIONS: dict[str, Step] = {
     "arrive": lambda v: moving.arrive(v, a_move(v), "lun-1", NOW),
     "retyped": lambda v: retyping.succeed(v, NEW, NOW),
     "retype failed": lambda v: retyping.fail(v, a_move(v), "broken", NOW),
+    "retype refused": lambda v: retyping.refuse(v, "no room", NOW),
+    "migration refused": lambda v: migrating.refuse(v, "no room", NOW),
     "migrated": lambda v: migrating.succeed(v, NOW),
     "migration failed": lambda v: migrating.fail(v, a_move(v), "broken", NOW),
     "extend": lambda v: extension.request(v, 9, reservation_id=PAYS, at=NOW),
@@ -102,7 +82,9 @@ LEGAL: dict[str, dict[str, str]] = {
     "arrive": dict.fromkeys(_MOVING, "moved"),
     "retyped": {"retyping": "retyped"},
     "retype failed": {"retyping": "retype_failed"},
+    "retype refused": {"retyping": "retype_refused"},
     "migrated": dict.fromkeys(MIGRATING, "migrated"),
+    "migration refused": dict.fromkeys(MIGRATING, "migration_refused"),
     "migration failed": dict.fromkeys(MIGRATING, "migration_failed"),
     "extend": {"idle": "extension_requested"},
     "delete": {"idle": "deletion_requested"},

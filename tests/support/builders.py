@@ -6,18 +6,21 @@ from typing import Any, Literal
 from uuid import UUID
 
 from domain.aggregate import Aggregate
+from domain.aggregates.move import Move
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume, extension
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
-from domain.placement import Pool, Request, place
+from domain.placement import Origin, Pool, Request, place
 
 PROJECT = "a-project"
 USER = "ann"
 ZONE = "nova"
 A_TYPE = UUID(int=0xA)
 HOST = "host1@gold#pool1"
+THERE = "host1@gold#pool2"
+"""Where a volume that is at HOST may move."""
 MORNING = datetime(2030, 1, 2, 8, 0, 0, tzinfo=UTC)
 
 
@@ -166,6 +169,27 @@ def an_unplaceable_volume(number: int = 1) -> Volume:
     volume = a_request(number)
     volume.place(NO_PLACE, a_moment())
     return volume.settled()
+
+
+def a_move(volume: Volume, *, to: str = THERE) -> Move:
+    """The move of a volume that is on its way to `to`; its events are pending."""
+    move = Move.request(
+        an_id(0x30),
+        volume_id=volume.id,
+        project_id=volume.project_id,
+        size_gib=volume.size_gib,
+        from_host=volume.held_by(),
+        volume_type_id=volume.volume_type_id,
+        number=volume.placements,
+        zones=[],
+        only=None,
+        may_stay=True,
+        at=a_moment(),
+    )
+    origin = Origin(pool=volume.held_by(), may_stay=True)
+    move.place(place([a_pool(to, zone="attic")], Request(size_gib=2, origin=origin)), a_moment())
+    move.start("worker-1", a_moment(), host=to)
+    return move
 
 
 def a_reservation(

@@ -31,7 +31,8 @@ def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None
 
 def after_move(volume: Volume, move: Move, reason: str, at: Moment) -> None:
     """Ends the retype or migration whose move came to nothing."""
-    if isinstance(volume.under_way, Retype):
-        retyping.fail(volume, move, reason, at)
+    of = retyping if isinstance(volume.under_way, Retype) else migrating
+    if move.state == "refused":
+        of.refuse(volume, reason, at)
     else:
-        migrating.fail(volume, move, reason, at)
+        of.fail(volume, move, reason, at)

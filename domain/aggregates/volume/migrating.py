@@ -31,6 +31,14 @@ class Migrated(Event, frozen=True):
     host: str
 
 
+@event("volume.migration_refused")
+class MigrationRefused(Event, frozen=True):
+    """What the administrator named cannot take it; it is where it was."""
+
+    host: str
+    reason: str
+
+
 @event("volume.migration_failed")
 class MigrationFailed(Event, frozen=True):
     """It is where it was. What may be of it at the target is the remnant of placement
@@ -67,6 +75,12 @@ def succeed(volume: Volume, at: Moment) -> None:
     volume.record(Migrated(host=volume.held_by()), at)
 
 
+def refuse(volume: Volume, reason: str, at: Moment) -> None:
+    """What was named cannot take it."""
+    under_way(volume)
+    volume.record(MigrationRefused(host=volume.held_by(), reason=reason), at)
+
+
 def fail(volume: Volume, move: Move, reason: str, at: Moment) -> None:
     """It stays where it is, now that its move has ended."""
     under_way(volume)
@@ -89,6 +103,6 @@ def _requested(volume: Volume, event: MigrationRequested, at: Moment) -> None:
     volume.placements = event.number
 
 
-@evolves(Migrated, MigrationFailed)
+@evolves(Migrated, MigrationRefused, MigrationFailed)
 def _over(volume: Volume, event: Event, at: Moment) -> None:
     volume.under_way = None

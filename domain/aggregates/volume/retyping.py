@@ -41,6 +41,15 @@ class Retyped(Event, frozen=True):
     reservation_id: str
 
 
+@event("volume.retype_refused")
+class RetypeRefused(Event, frozen=True):
+    """No pool can take it as one of the new type; it is as it was, and the quota was rolled back
+    in the same append."""
+
+    host: str
+    reason: str
+
+
 @event("volume.retype_failed")
 class RetypeFailed(Event, frozen=True):
     """It is of the type it was; the quota was rolled back in the same append.
@@ -126,6 +135,12 @@ def succeed(volume: Volume, new: VolumeType, at: Moment) -> None:
     )
 
 
+def refuse(volume: Volume, reason: str, at: Moment) -> None:
+    """No pool can take it as one of the new type."""
+    under_way(volume)
+    volume.record(RetypeRefused(host=volume.held_by(), reason=reason), at)
+
+
 def fail(volume: Volume, move: Move, reason: str, at: Moment) -> None:
     """It stays of the type it is, now that its move has ended."""
     under_way(volume)
@@ -169,6 +184,6 @@ def _retyped(volume: Volume, event: Retyped, at: Moment) -> None:
     volume.under_way = None
 
 
-@evolves(RetypeFailed)
-def _failed(volume: Volume, event: RetypeFailed, at: Moment) -> None:
+@evolves(RetypeRefused, RetypeFailed)
+def _over(volume: Volume, event: Event, at: Moment) -> None:
     volume.under_way = None

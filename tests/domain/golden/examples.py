@@ -193,6 +193,9 @@ EXAMPLES: dict[str, Event] = {
         multiattach=True,
         reservation_id=RESERVATION_ID,
     ),
+    "volume.retype_refused.v1": retyping.RetypeRefused(
+        host=SOURCE, reason="No backend can take it."
+    ),
     "volume.retype_failed.v1": retyping.RetypeFailed(
         host=SOURCE, reason="the array is offline", migration_failed=True, left_number=2
     ),
@@ -210,6 +213,9 @@ EXAMPLES: dict[str, Event] = {
         left_number=1,
     ),
     "volume.migrated.v1": migrating.Migrated(host=HOST),
+    "volume.migration_refused.v1": migrating.MigrationRefused(
+        host=SOURCE, reason="No backend can take it."
+    ),
     "volume.migration_failed.v1": migrating.MigrationFailed(
         host=SOURCE, reason="the array is offline", left_number=2
     ),

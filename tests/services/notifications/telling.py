@@ -14,16 +14,30 @@ from domain.aggregates.volume import (
     Volume,
     encryption,
     extension,
+    migrating,
+    moving,
     offering,
     properties,
     resetting,
+    retyping,
 )
 from domain.encryption import Encryption
 from domain.event import Moment
 from services.notifications.telling import Notifications
-from tests.support.builders import A_PLACE, MORNING, NO_PLACE, a_moment, a_request
+from tests.support.builders import (
+    A_PLACE,
+    MORNING,
+    NO_PLACE,
+    THERE,
+    a_moment,
+    a_move,
+    a_request,
+    a_volume_type,
+    an_id,
+)
 
 DAY_S = 86400.0
+SILVER = a_volume_type(0xB, name="silver")
 
 Step = Callable[[Volume, Moment], Any]
 
@@ -53,6 +67,19 @@ STEPS: Mapping[str, Step] = {
     "hand_over": lambda v, at: offering.transfer(
         v, project_id="another", user_id="bob", reservation_id="r", at=at
     ),
+    "retype": lambda v, at: retyping.request(
+        v, str(SILVER.id), "never", move_id=str(an_id(0x30)), reservation_id="r", at=at
+    ),
+    "no_such_pool": lambda v, at: retyping.refuse(v, "no room", at),
+    "not_retyped": lambda v, at: retyping.fail(v, a_move(v), "backend says no", at),
+    "retyped": lambda v, at: retyping.succeed(v, SILVER, at),
+    "migrate": lambda v, at: migrating.request(
+        v, THERE, move_id=str(an_id(0x30)), lock=True, at=at
+    ),
+    "not_there": lambda v, at: migrating.refuse(v, "no room", at),
+    "not_migrated": lambda v, at: migrating.fail(v, a_move(v), "backend says no", at),
+    "arrive": lambda v, at: moving.arrive(v, a_move(v), "provider-1", at),
+    "migrated": lambda v, at: migrating.succeed(v, at),
     "say_available": lambda v, at: resetting.reset(v, "available", at),
     "say_error": lambda v, at: resetting.reset(v, "error", at),
     "say_error_deleting": lambda v, at: resetting.reset(v, "error_deleting", at),

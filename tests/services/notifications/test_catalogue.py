@@ -8,7 +8,7 @@ import pytest
 from domain.event import Event, event_types
 from services.notifications.catalogue import FOLLOWED, NOTICES, SILENT
 from tests.services.notifications.telling import a_life, a_log, told
-from tests.support.builders import A_TYPE, HOST, PROJECT, USER, an_id
+from tests.support.builders import A_TYPE, HOST, PROJECT, THERE, USER, an_id
 
 CREATED = ["volume.create.start", "volume.create.end"]
 DELETED = ["volume.delete.start", "volume.delete.end"]
@@ -53,6 +53,13 @@ PATHS: list[tuple[str, list[str]]] = [
         "place start made extend room grow not_grown",
         [*CREATED, "volume.resize.start", "volume.resize.error"],
     ),
+    ("place start made retype retyped", [*CREATED, "volume.retype"]),
+    ("place start made retype arrive retyped", [*CREATED, "volume.retype"]),
+    ("place start made retype no_such_pool", [*CREATED, "scheduler.retype"]),
+    ("place start made retype not_retyped", CREATED),
+    ("place start made migrate arrive migrated", CREATED),
+    ("place start made migrate not_there", [*CREATED, "scheduler.migrate_volume_to_host"]),
+    ("place start made migrate not_migrated", CREATED),
     (
         "place start made offer withdraw offer hand_over",
         [
@@ -195,6 +202,28 @@ async def test_an_extension_without_room_is_told_as_the_scheduler_does():
     assert (payload["method"], payload["reason"]) == ("extend_volume", "no room")
     assert payload["state"] == {"status": "available"}
     assert payload["request_spec"] == {"volume_id": str(an_id(1)), "places": [HOST]}
+
+
+async def test_a_retype_is_told_with_the_new_type_and_place():
+    notice = await the("volume.retype", "place start made retype arrive retyped")
+    payload = notice["data"]["payload"]
+    assert (payload["volume_type"], payload["host"]) == (str(an_id(0xB)), THERE)
+    assert payload["status"] == "available"
+
+
+@pytest.mark.parametrize(
+    ("event_type", "steps", "method"),
+    [
+        ("scheduler.retype", "retype no_such_pool", "retype"),
+        ("scheduler.migrate_volume_to_host", "migrate not_there", "migrate_volume_to_host"),
+    ],
+)
+async def test_what_no_pool_takes_is_told_as_the_scheduler_does(event_type, steps, method):
+    payload = (await the(event_type, f"place start made {steps}"))["data"]["payload"]
+    assert (payload["method"], payload["reason"]) == (method, "no room")
+    assert payload["state"] == {"status": "available"}
+    assert payload["request_spec"] == {"volume_id": str(an_id(1)), "places": [HOST]}
+    assert payload["volume_properties"]["volume_type_id"] == str(A_TYPE)
 
 
 async def test_a_transfer_is_told_with_the_old_owner_and_then_the_new():

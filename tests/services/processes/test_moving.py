@@ -175,9 +175,9 @@ async def test_what_no_pool_can_take_stays_as_it_was(why, ask, said):
     await ask(ring)
     await ring.go_on()
     await assert_at(ring, HERE)
-    failed = await last_event(ring)
-    assert isinstance(failed, retyping.RetypeFailed | migrating.MigrationFailed)
-    assert said in failed.reason
+    refused = await last_event(ring)
+    assert isinstance(refused, retyping.RetypeRefused | migrating.MigrationRefused)
+    assert said in refused.reason
     assert (await the_move(ring)).state == "refused"
 
 
@@ -247,9 +247,9 @@ async def test_where_something_of_it_is_still_to_be_removed_it_does_not_come_bac
         await ring.steps(1)
     await migrate(ring, HERE)
     await ring.step("placement")
-    failed = await last_event(ring)
-    assert isinstance(failed, migrating.MigrationFailed)
-    assert "still has to remove what placement 1 left there" in failed.reason
+    refused = await last_event(ring)
+    assert isinstance(refused, migrating.MigrationRefused)
+    assert "still has to remove what placement 1 left there" in refused.reason
     await ring.go_on()
     await assert_at(ring, FAR)
     await migrate(ring, HERE)
