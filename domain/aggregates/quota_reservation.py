@@ -89,6 +89,12 @@ class Refused(Event, frozen=True):
     overs: list[Over]
 
 
+def reservation_id(subject: UUID, purpose: str, at: Moment) -> UUID:
+    """Of what is reserved for an operation on something; another one each time that it is asked
+    for, since a refusal is recorded under the id of what it refused."""
+    return uuid5(subject, f"{purpose}, {at.request_id} at {at.at.isoformat()}")
+
+
 class QuotaReservation(Aggregate):
     """See the module."""
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
-from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.quota_reservation import QuotaReservation, reservation_id
 from domain.aggregates.volume import Volume, extension
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import Conflict, OverQuota
@@ -61,10 +61,10 @@ async def extend_volume(cmd: ExtendVolume, work: UnitOfWork) -> None:
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     volume_type = await work.load(VolumeType, UUID(volume.volume_type_id))
     volume_type.check_size(cmd.new_size_gib)
-    reservation_id = uuid5(volume.id, f"extension after {volume.version}")
-    extension.request(volume, cmd.new_size_gib, reservation_id=str(reservation_id), at=cmd.at)
+    paid_by = reservation_id(volume.id, f"extension after {volume.version}", cmd.at)
+    extension.request(volume, cmd.new_size_gib, reservation_id=str(paid_by), at=cmd.at)
     reservation = QuotaReservation.hold(
-        reservation_id,
+        paid_by,
         project_id=volume.project_id,
         subject=volume.id,
         subject_kind=volume.kind,

@@ -8,7 +8,7 @@ import msgspec
 
 from domain.aggregates.move import Move
 from domain.aggregates.qos_specs import QosSpecs
-from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.quota_reservation import QuotaReservation, reservation_id
 from domain.aggregates.volume import Volume, retyping
 from domain.aggregates.volume.under_way import MigrationPolicy
 from domain.aggregates.volume_type import VolumeType
@@ -43,14 +43,14 @@ async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
     old = await work.load(VolumeType, UUID(volume.volume_type_id))
     new_qos, old_qos = await _qos_of(new, work), await _qos_of(old, work)
     retyping.check(volume, new, old, new_qos=new_qos, old_qos=old_qos)
-    reservation_id = uuid5(volume.id, f"retype after {volume.version}")
+    paid_by = reservation_id(volume.id, f"retype after {volume.version}", cmd.at)
     move_id = uuid5(volume.id, f"move after {volume.version}")
     retyping.request(
         volume,
         str(new.id),
         cmd.policy,
         move_id=str(move_id),
-        reservation_id=str(reservation_id),
+        reservation_id=str(paid_by),
         at=cmd.at,
     )
     here, zone = volume.held_by(), volume.availability_zone
@@ -69,7 +69,7 @@ async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
         at=cmd.at,
     )
     reservation = QuotaReservation.hold(
-        reservation_id,
+        paid_by,
         project_id=volume.project_id,
         subject=volume.id,
         subject_kind=volume.kind,

@@ -2,11 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
-from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.quota_reservation import QuotaReservation, reservation_id
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume, offering
 from domain.errors import OverQuota
@@ -80,7 +80,7 @@ async def accept_transfer(cmd: AcceptTransfer, work: UnitOfWork) -> None:
     volume = await work.load(Volume, UUID(transfer.volume_id))
     given_back = await settling.give_back(volume, work, cmd.at)
     taken = QuotaReservation.reserve(
-        uuid5(volume.id, f"transfer {transfer.id}"),
+        reservation_id(volume.id, f"transfer {transfer.id}", cmd.at),
         project_id=cmd.project_id,
         subject=volume.id,
         amounts=of_type({VOLUMES: 1, GIGABYTES: volume.size_gib}, volume.volume_type_id),

@@ -1,10 +1,12 @@
 """Volumes: given events, then rows."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 
+from domain.aggregates.volume import migrating, moving, retyping
 from domain.aggregates.volume.encryption import fix, key_failed, key_made
 from domain.encryption import Encryption
 from domain.event import event_types
@@ -22,6 +24,9 @@ from tests.projections.histories import (
     log_of,
     volumes_lived,
 )
+from tests.support import builders
+
+MOVE_ID, NEW_TYPE = UUID(int=0x30), UUID(int=0xB)
 
 
 def row_of(volume):
@@ -136,6 +141,96 @@ def test_events_change_the_row(happens, expected):
     row = row_of(volume)
     assert row is not None
     assert {key: row[key] for key in expected} == expected
+
+
+def a_migration(volume, *, to="node@fast#other", policy=None):
+    """A volume that is to move, and its move; what happens to either is in one log."""
+    if policy is None:
+        migrating.request(volume, to, move_id=str(MOVE_ID), lock=False, at=at(5))
+    else:
+        retyping.request(
+            volume, str(NEW_TYPE), policy, move_id=str(MOVE_ID), reservation_id="r", at=at(5)
+        )
+    move = builders.a_move(volume, to=to)
+    return move
+
+
+def statuses(volume, move, *ends):
+    """The migration status after each event, and the place in the end."""
+    seen, last = [], {}
+    log = [*log_of(volume)]
+    row = fold(VOLUMES, log)[volume.id]
+    seen.append(row["migration_status"])
+    for recorded in log_of(move):
+        log.append(recorded)
+        row = fold(VOLUMES, log)[volume.id]
+        seen.append(row["migration_status"])
+    for end in ends:
+        end(volume, move)
+        last = fold(VOLUMES, [*log, *log_of(volume)[-1:]])[volume.id]
+        log.append(log_of(volume)[-1])
+        seen.append(last["migration_status"])
+    return list(dict.fromkeys(seen)), last or row
+
+
+def arrives(volume, move):
+    moving.arrive(volume, move, "p-2", at(7))
+
+
+def is_migrated(volume, move):
+    migrating.succeed(volume, at(7))
+
+
+def is_retyped(volume, move):
+    retyping.succeed(volume, builders.a_volume_type(NEW_TYPE.int), at(7))
+
+
+def is_not_migrated(volume, move):
+    migrating.fail(volume, move, "broken", at(7))
+
+
+def is_not_retyped(volume, move):
+    retyping.fail(volume, move, "broken", at(7))
+
+
+def test_a_migration_shows_how_it_stands_and_then_where_it_led():
+    volume = an_available_volume()
+    move = a_migration(volume)
+    move.copied(move.attempt, at(6))
+    shown, row = statuses(volume, move, arrives, is_migrated)
+    assert shown == ["starting", "migrating", "completing", "success"]
+    assert (row["host"], row["availability_zone"], row["provider_id"]) == (
+        "node@fast#other",
+        "attic",
+        "p-2",
+    )
+    assert (row["version"], row["operation"]) == (volume.version, "idle")
+
+
+def test_a_migration_that_fails_shows_it_and_the_place_that_it_never_left():
+    volume = an_available_volume()
+    shown, row = statuses(volume, a_migration(volume), is_not_migrated)
+    assert shown == ["starting", "migrating", "error"]
+    assert row["host"] == volume.host
+
+
+def test_a_retype_in_its_own_pool_is_no_migration():
+    for end in (is_retyped, is_not_retyped):
+        volume = an_available_volume()
+        move = a_migration(volume, to=volume.host, policy="never")
+        shown, row = statuses(volume, move, end)
+        assert shown == [None]
+        assert row["volume_type_id"] == (NEW_TYPE if end is is_retyped else TYPE_ID)
+
+
+def test_a_retype_elsewhere_is_one():
+    volume = an_available_volume()
+    shown, row = statuses(volume, a_migration(volume, policy="on-demand"), arrives, is_retyped)
+    assert shown == [None, "migrating", "success"]
+    assert (row["volume_type_id"], row["host"]) == (NEW_TYPE, "node@fast#other")
+    volume = an_available_volume()
+    shown, row = statuses(volume, a_migration(volume, policy="on-demand"), is_not_retyped)
+    assert shown == [None, "migrating", "error"]
 
 
 def test_a_deleted_volume_has_no_row():

@@ -1,5 +1,6 @@
 """Extending: quota, room, and what is settled with each outcome."""
 
+import msgspec
 import pytest
 
 from domain.errors import InvalidRequest, NotAllowed, NotFound, OverQuota, Superseded
@@ -82,6 +83,18 @@ async def test_what_the_quota_does_not_allow_leaves_only_the_refusal():
     assert (await world.verbs())[-1] == "quota_reservation.refused"
     assert (await world.volume()).operation == "idle"
     assert await world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+
+
+async def test_a_refusal_does_not_stand_in_the_way_of_the_next_try():
+    world = await a_world()
+    for second, size in enumerate((101, 101, 5)):
+        command = msgspec.structs.replace(extend(size), at=a_moment(second))
+        if size == 5:
+            await world.run(command)
+        else:
+            with pytest.raises(OverQuota):
+                await world.run(command)
+    assert (await world.volume()).status == "extending"
 
 
 async def test_without_room_it_is_as_it_was_and_the_quota_is_free_again():

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 
 from domain.errors import Conflict, InvalidRequest, NotAllowed, NotFound, OverQuota
@@ -72,6 +73,9 @@ async def test_who_has_no_quota_left_does_not_get_it_and_it_stays_on_offer():
     assert (await world.verbs())[-1] == "quota_reservation.refused"
     assert (await world.volume()).status == "awaiting-transfer"
     assert (await world.usage(), await world.usage(OTHER)) == (TWO_GIB, {})
+    await world.run(ChangeQuotaLimits(subject=OTHER, limits={"gigabytes": 2}, at=a_moment()))
+    await world.run(msgspec.structs.replace(accept(), at=a_moment(1)))
+    assert (await world.usage(), await world.usage(OTHER)) == (NOTHING, TWO_GIB)
 
 
 async def test_a_project_at_its_limit_can_take_its_own_volume_back():

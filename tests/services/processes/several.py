@@ -5,7 +5,7 @@ from typing import Any
 
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Delivery, Inbox, Message
-from adapters.drivers.contract import Driver, DriverFailure
+from adapters.drivers.contract import Driver, DriverFailure, TypeChange, VolumeSpec
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
 from adapters.event_store.memory import MemoryEventStore
 from domain import codec
@@ -26,6 +26,24 @@ from tests.support.around import Life, around
 from tests.support.builders import ZONE, an_id, bare
 
 BROKEN = DriverFailure("the shelf is full", True)
+
+
+class _Listening(MemoryDriver):
+    """Tells what it is to change."""
+
+    def __init__(
+        self,
+        backend: MemoryBackend,
+        *,
+        faults: Faults,
+        retyped: list[tuple[VolumeSpec, TypeChange]],
+    ) -> None:
+        super().__init__(backend, faults=faults)
+        self._retyped = retyped
+
+    async def retype_volume(self, spec: VolumeSpec, change: TypeChange) -> None:
+        self._retyped.append((spec, change))
+        await super().retype_volume(spec, change)
 
 
 class Several:
@@ -49,6 +67,8 @@ class Several:
         }
         self.faults = {name: Faults() for name in sizes}
         self.inboxes: dict[str, Inbox] = {}
+        self.retyped: list[tuple[VolumeSpec, TypeChange]] = []
+        """What backends were told to change."""
 
     async def open(self) -> "Several":
         await self.world.has_a_type()
@@ -88,7 +108,7 @@ class Several:
         ]
         drivers: dict[str, Driver] = {
             f"h@{name}": around(
-                MemoryDriver(backend, faults=self.faults[name]),
+                _Listening(backend, faults=self.faults[name], retyped=self.retyped),
                 before=life.before,
                 after=life.after,
             )

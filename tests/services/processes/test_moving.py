@@ -7,13 +7,14 @@ from uuid import UUID
 import pytest
 
 from adapters.drivers.content import BLOCK_BYTES
-from adapters.drivers.contract import DriverFailure
+from adapters.drivers.contract import DriverFailure, TypeChange
 from adapters.drivers.memory import Fault, Hold, MemoryPool, Work
 from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant, remnant_id
 from domain.aggregates.volume import migrating, retyping
 from domain.aggregates.volume.under_way import MigrationPolicy
 from services.commands.migration import MigrateVolume
+from services.commands.qos_specs import AssociateQos, CreateQosSpecs
 from services.commands.retype import RetypeVolume
 from services.commands.volume import DeleteVolume
 from services.commands.volume_type import CreateVolumeType
@@ -153,6 +154,39 @@ async def test_what_its_backend_cannot_change_goes_elsewhere_on_demand():
     await ring.go_on()
     await assert_at(ring, BESIDE, type_id=ANY_TYPE)
     assert (await the_move(ring)).declined == "it stays thin"
+
+
+async def test_its_backend_is_told_what_differs_and_is_for_backends_to_enforce():
+    """Types that are equal to it need no backend at all."""
+    ring = await a_volume()
+    await ring.world.run(
+        CreateVolumeType(
+            id=an_id(0x74),
+            name="twin",
+            description=None,
+            is_public=True,
+            extra_specs={},
+            at=a_moment(),
+        )
+    )
+    for id, consumer, type_id in ((0x81, "both", ANY_TYPE), (0x82, "front-end", an_id(0x74))):
+        specs = {"iops": str(id)}
+        await ring.world.run(
+            CreateQosSpecs(
+                id=an_id(id), name=consumer, consumer=consumer, specs=specs, at=a_moment()
+            )
+        )
+        await ring.world.run(AssociateQos(id=an_id(id), volume_type_id=type_id, at=a_moment()))
+    await retype(ring, an_id(0x74))
+    await ring.go_on()
+    assert ring.retyped == []
+    await retype(ring, ANY_TYPE)
+    await ring.go_on()
+    [(spec, change)] = ring.retyped
+    assert (spec.id, spec.pool) == (an_id(1), "p")
+    assert change == TypeChange(
+        extra_specs={"tier:level": (None, "2")}, qos_specs={"iops": (None, str(0x81))}
+    )
 
 
 # what keeps it
