@@ -96,6 +96,21 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.GET, "DELETE", "/volumes/{id}", None, 404),
     (rules.UPDATE, "PUT", "/volumes/{id}", {"volume": {"name": "n"}}, 403),
     (rules.DELETE, "DELETE", "/volumes/{id}", None, 403),
+    (rules.RETYPE, "POST", "/volumes/{id}/action", {"os-retype": {"new_type": "x"}}, 403),
+    (
+        rules.MIGRATE,
+        "POST",
+        "/volumes/{id}/action",
+        {"os-migrate_volume": {"host": "host1@files#more"}},
+        403,
+    ),
+    (
+        rules.MIGRATE_COMPLETION,
+        "POST",
+        "/volumes/{id}/action",
+        {"os-migrate_volume_completion": {"new_volume": "{id}"}},
+        403,
+    ),
     (rules.EXTEND, "POST", "/volumes/{id}/action", {"os-extend": {"new_size": 9}}, 403),
     (rules.UPDATE_READONLY, "POST", "/volumes/{id}/action",
      {"os-update_readonly_flag": {"readonly": True}}, 403),
@@ -221,9 +236,25 @@ async def test_used_limits_are_left_out_where_they_may_not_be_seen(stage, tmp_pa
     assert all(name.startswith("max") for name in absolute)
 
 
+async def test_a_type_whose_volumes_several_may_attach_has_a_rule_of_its_own(stage, tmp_path):
+    specs = {"multiattach": "<is> True"}
+    for name, given in (("shared", {"extra_specs": specs}), ("plain", {})):
+        body = {"volume_type": {"name": name, **given}}
+        assert (await stage.ask("POST", "/types", body)).status_code == 200
+    volume = await stage.available()
+    file = tmp_path / "policy.yaml"
+    file.write_text(f'"{rules.MULTIATTACH}": "!"\n')
+    async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
+        action = f"/volumes/{volume['id']}/action"
+        wanted = {"os-retype": {"new_type": "shared"}}
+        assert rules.MULTIATTACH in refused(await denied.ask("POST", action, wanted), 403)
+        wanted = {"os-retype": {"new_type": "plain"}}
+        assert (await denied.ask("POST", action, wanted)).status_code == 202
+
+
 def test_every_rule_is_tested():
     guarded = {rule for rule, *_ in GUARDED} | {rule for rule, *_ in FIELDS}
     others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS, rules.EXTEND_ATTACHED}
     others |= {rules.TRANSFER_GET, rules.TRANSFER_DELETE, rules.TRANSFER_ACCEPT}
-    others |= {rules.FIELD_IMAGE_METADATA}
+    others |= {rules.FIELD_IMAGE_METADATA, rules.MULTIATTACH}
     assert guarded | others == set(rules.RULES)
