@@ -1,12 +1,13 @@
 """Why a volume is where it is, or nowhere: its placements, and what came of each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from domain.aggregates import volume
+from domain.aggregates import move, volume
 from domain.errors import NotFound
 from domain.event import Event
 from domain.placement import Decision
@@ -26,6 +27,8 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     said: str | None = None
     """What the driver said where it failed, or why there was no place."""
     ended_at: datetime | None = None
+    of: str = "creation"
+    """What it was decided for: `creation`, `retype` or `migration`."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,19 +50,35 @@ async def explain(log: StoredLog, id: UUID) -> Explanation:
     for each in recorded:  # an entry that cannot be read leaves a hole
         now.version = each.version - 1
         now.replay(each)
-    return Explanation(id=id, name=now.name, state=now.state, placements=list(_placements(entries)))
+    moves = {
+        UUID(wish.move_id): _WISHES[type(wish)]
+        for wish in (each.event for each in recorded)
+        if isinstance(wish, volume.retyping.RetypeRequested | volume.migrating.MigrationRequested)
+    }
+    for move_id in moves:
+        entries = [*entries, *await log.stream(move_id)]
+    entries = sorted(entries, key=lambda entry: entry.position)
+    placements = list(_placements(entries, moves))
+    return Explanation(id=id, name=now.name, state=now.state, placements=placements)
 
 
-def _placements(entries: Sequence[Entry]) -> Iterator[Placement]:
+_WISHES: Mapping[type[Event], str] = {
+    volume.retyping.RetypeRequested: "retype",
+    volume.migrating.MigrationRequested: "migration",
+}
+"""What moves a volume, by the event that says which move it is."""
+
+
+def _placements(entries: Sequence[Entry], moves: Mapping[UUID, str]) -> Iterator[Placement]:
     open_: Placement | None = None
     for entry in entries:
         if entry.recorded is None:
             continue
         event, at = entry.recorded.event, entry.recorded.moment.at
-        if isinstance(event, volume.Placed | volume.PlacementFailed):
+        if isinstance(event, _DECISIONS):
             if open_ is not None:
                 yield open_
-            open_ = _begun(event, at)
+            open_ = _begun(event, at, moves.get(entry.aggregate_id, "creation"))
         elif open_ is not None and (ended := _ended(event)) is not None:
             outcome, said = ended
             open_ = msgspec.structs.replace(
@@ -72,27 +91,38 @@ def _placements(entries: Sequence[Entry]) -> Iterator[Placement]:
         yield open_
 
 
-_LAST = ("made", "failed, another backend shall try", "failed")
+_LAST = (
+    "made",
+    "moved",
+    "changed where it is",
+    "declined, another pool is looked for",
+    "failed, another backend shall try",
+    "failed",
+)
+_DECISIONS = (volume.Placed, volume.PlacementFailed, move.Placed, move.Refused)
 
 
-def _begun(event: volume.Placed | volume.PlacementFailed, at: datetime) -> Placement:
-    if isinstance(event, volume.Placed):
+def _begun(event: Any, at: datetime, of: str) -> Placement:
+    most = getattr(event, "most", event.number)
+    if isinstance(event, volume.Placed | move.Placed):
         return Placement(
             number=event.number,
-            most=event.most,
+            most=most,
             at=at,
             host=event.host,
             decision=event.decision,
             outcome="waits for its backend",
+            of=of,
         )
     return Placement(
         number=event.number,
-        most=event.most,
+        most=most,
         at=at,
         host=None,
         decision=event.decision,
         outcome="no place",
         said=event.reason,
+        of=of,
     )
 
 
@@ -108,5 +138,18 @@ def _ended(event: Event) -> tuple[str, str | None] | None:
             return "failed", event.reason
         case volume.CreationCancelled():
             return "cancelled", None
+        case move.Started():
+            stays = event.host == event.from_host
+            return ("is being changed where it is" if stays else "is being copied"), None
+        case move.Copied():
+            return "is being compared with its source", None
+        case move.Declined():
+            return "declined, another pool is looked for", event.reason
+        case move.Failed():
+            return "failed", event.reason
+        case volume.moving.Moved():
+            return "moved", None
+        case volume.retyping.Retyped():
+            return "changed where it is", None
         case _:
             return None

@@ -47,12 +47,17 @@ def why(settings: Settings, *, volume: str, as_json: bool) -> None:
         _show(placement, out)
 
 
+_GOOD = ("made", "moved", "changed where it is")
+
+
 def _show(placement: "Placement", out: "Console") -> None:
     from rich.text import Text
 
     from services.cli import output
 
     tries = f"placement {placement.number} of {placement.most}"
+    if placement.of != "creation":
+        tries = f"placement {placement.number}, for a {placement.of}"
     out.print()
     out.print(Text.assemble((tries, "bold"), f", {output.moment(placement.at)}"))
     if placement.decision.request is not None:
@@ -61,7 +66,7 @@ def _show(placement: "Placement", out: "Console") -> None:
     where = f"{placement.host}: " if placement.host else ""
     said = f": {placement.said}" if placement.said else ""
     bad = placement.outcome.startswith(("failed", "no place"))
-    style = "red" if bad else "green" if placement.outcome == "made" else "yellow"
+    style = "red" if bad else "green" if placement.outcome in _GOOD else "yellow"
     out.print(Text(f"  → {where}{placement.outcome}{said}", style=style))
 
 
