@@ -10,6 +10,9 @@ SMALLEST_GIB = "provisioning:min_vol_size"
 LARGEST_GIB = "provisioning:max_vol_size"
 """Extra specs that bound the size of a type's volumes, in GiB."""
 
+MULTIATTACH = "multiattach"
+"""The extra spec by which a type's volumes can be attached more than once: `<is> True`."""
+
 _KEY = re.compile(r"[a-zA-Z0-9\-_:.]{1,255}\Z")
 
 
@@ -36,6 +39,11 @@ def checked_specs(specs: Mapping[str, str]) -> dict[str, str]:
     if smallest is not None and largest is not None and smallest > largest:
         raise InvalidRequest(f"{SMALLEST_GIB} {smallest} is above {LARGEST_GIB} {largest}.")
     return dict(specs)
+
+
+def multiattach(specs: Mapping[str, str]) -> bool:
+    """Whether volumes of a type with these extra specs can be attached more than once."""
+    return specs.get(MULTIATTACH) == "<is> True"
 
 
 def size_bound(specs: Mapping[str, str], name: str) -> int | None:

@@ -6,8 +6,8 @@ from uuid import UUID
 import msgspec
 from starlette.responses import Response
 
-from domain.aggregates.volume.retyping import ALLOWED, MULTIATTACH
 from domain.errors import InvalidRequest, NotFound
+from domain.specs import multiattach
 from projections import volumes
 from services.api import microversions, rules, volume_lookup
 from services.api.action import Action
@@ -54,7 +54,7 @@ async def retype(call: Call, wanted: Retype) -> Response:
     row = await volume_lookup.named(call)
     call.check(rules.RETYPE, volume_lookup.owner(row))
     new = await call.catalogue.find(wanted.new_type, project_id=call.visible_project)
-    if new.extra_specs.get(MULTIATTACH) == ALLOWED:
+    if multiattach(new.extra_specs):
         call.check(rules.MULTIATTACH, volume_lookup.owner(row))
     await call.application.execute(
         RetypeVolume(

@@ -5,10 +5,8 @@ from domain.aggregates.volume import Volume, encryption
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest
 from domain.event import Moment
+from domain.specs import multiattach
 from services.unit_of_work import UnitOfWork
-
-MULTIATTACH, YES = "multiattach", "<is> True"
-"""The extra spec of a type whose volumes may be attached several times at once."""
 
 
 def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[EncryptionKey]:
@@ -20,7 +18,7 @@ def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[Encry
     wanted = volume_type.encryption
     if wanted is None:
         return []
-    if volume_type.extra_specs.get(MULTIATTACH) == YES:
+    if multiattach(volume_type.extra_specs):
         raise InvalidRequest(
             f"Volume type {volume_type.name} is encrypted and multiattach: volumes cannot be both."
         )

@@ -9,6 +9,7 @@ import pytest
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.volume import Volume, extension, giving_up, migrating, moving, retyping
 from domain.aggregates.volume_type import VolumeType
+from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotAllowed
 from domain.machines.volume_operation import MIGRATING
 from domain.placement import Promise
@@ -179,6 +180,29 @@ def test_whether_several_may_attach_it_changes_only_while_nobody_does():
     check(attached)
     with pytest.raises(InvalidRequest, match="whether several may attach it"):
         check(attached, shared)
+
+
+LUKS = Encryption(provider="luks")
+PLAIN = Encryption(provider="plain")
+
+
+@pytest.mark.parametrize(
+    ("has", "wanted"), [(None, LUKS), (LUKS, None), (LUKS, PLAIN), (PLAIN, LUKS)]
+)
+def test_what_it_holds_is_not_written_anew_in_another_encryption(has, wanted):
+    volume, new = a_volume(), a_volume_type(0xB, name="silver")
+    volume.encryption, new.encryption = has, wanted
+    with pytest.raises(InvalidRequest, match="encrypted otherwise"):
+        check(volume, new)
+    new.encryption = has
+    check(volume, new)
+
+
+def test_what_is_encrypted_cannot_be_attached_by_several():
+    volume, shared = a_volume(), a_type(multiattach="<is> True")
+    volume.encryption = shared.encryption = LUKS
+    with pytest.raises(InvalidRequest, match="encrypted and multiattach"):
+        check(volume, shared)
 
 
 QOS = [

@@ -11,9 +11,7 @@ from domain.aggregates.volume.volume import Volume, evolves
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest
 from domain.event import Event, Moment, event
-
-MULTIATTACH, ALLOWED = "multiattach", "<is> True"
-"""The extra spec by which a type's volumes can be attached more than once, and its value then."""
+from domain.specs import multiattach
 
 
 @event("volume.retype_requested")
@@ -78,9 +76,18 @@ def check(
     if new.id == old.id:
         raise InvalidRequest(f"Volume {volume.id} is of type {new.name} already.")
     new.check_size(volume.size_gib)
+    if new.encryption != volume.encryption:
+        raise InvalidRequest(
+            f"Volume {volume.id} cannot become one of type {new.name}, whose volumes are encrypted"
+            " otherwise: what it holds would have to be written anew, which nobody here does."
+        )
+    if new.encryption is not None and multiattach(new.extra_specs):
+        raise InvalidRequest(
+            f"Volume type {new.name} is encrypted and multiattach: volumes cannot be both."
+        )
     if volume.attach_status == "detached":
         return
-    if multiattach(new) != multiattach(old):
+    if multiattach(new.extra_specs) != multiattach(old.extra_specs):
         raise InvalidRequest(
             f"Volume {volume.id} is in use: whether several may attach it can only be changed while"
             " it is available."
@@ -128,7 +135,7 @@ def succeed(volume: Volume, new: VolumeType, at: Moment) -> None:
             host=volume.held_by(),
             volume_type_id=retype.volume_type_id,
             old_volume_type_id=volume.volume_type_id,
-            multiattach=multiattach(new),
+            multiattach=multiattach(new.extra_specs),
             reservation_id=retype.reservation_id,
         ),
         at,
@@ -160,11 +167,6 @@ def under_way(volume: Volume) -> Retype:
     if not isinstance(volume.under_way, Retype):
         raise volume.not_allowed("retype")
     return volume.under_way
-
-
-def multiattach(volume_type: VolumeType) -> bool:
-    """Whether volumes of the type can be attached more than once."""
-    return volume_type.extra_specs.get(MULTIATTACH) == ALLOWED
 
 
 def _specs_of(qos: QosSpecs | None) -> object:
