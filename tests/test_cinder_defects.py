@@ -13,7 +13,7 @@ from adapters.event_store.memory import MemoryEventStore
 from domain import codec
 from domain.aggregates import AGGREGATES
 from domain.aggregates.encryption_key import EncryptionKey, key_of
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Volume, retyping
 from domain.encryption import Encryption
 from domain.errors import (
     Conflict,
@@ -26,6 +26,19 @@ from domain.errors import (
 from domain.event import Event, Recorded
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.volume import DescribeVolume
+from tests.services.commands.moving import (
+    NOT_AFTER,
+    a_world,
+    by_an_administrator,
+    by_force,
+    declined,
+    finish,
+    place,
+    retype,
+    start,
+    typed,
+    without_a_pool,
+)
 from tests.services.commands.world import LIMITS, PATHS, STEPS, ReluctantStore, World
 from tests.services.processes.holding import (
     HOUR_S,
@@ -38,7 +51,7 @@ from tests.services.processes.holding import (
     succeeded,
 )
 from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
-from tests.support.builders import PROJECT, a_moment, a_pool, an_id
+from tests.support.builders import HOST, PROJECT, a_moment, a_pool, an_id
 
 
 class Crash(Exception):
@@ -303,6 +316,30 @@ async def test_defect_02_the_reservation_is_in_the_very_append_that_creates_its_
     reservation, volume = await world.store.log(1, 10)
     assert appended == [volume.position]
     assert reservation.aggregate_id == uuid5(an_id(1), "reservation")
+
+
+@pytest.mark.parametrize("ends", [without_a_pool, declined, by_force, by_an_administrator])
+async def test_defect_13_a_retype_that_fails_gives_back_the_quota_of_both_types_at_once(ends):
+    world = await a_world()
+    await world.run(retype())
+    await ends(world)
+    assert await typed(world) == NOT_AFTER
+    reservations = [r for r in await world.verbs() if r.startswith("quota_reservation.")]
+    assert reservations[-2:] == ["quota_reservation.held", "quota_reservation.rolled_back"]
+
+
+async def test_defect_13_several_may_attach_it_only_once_it_has_been_retyped():
+    world = await a_world(multiattach="<is> True")
+    await world.run(retype())
+    await world.run(await place(world, HOST, capabilities={"multiattach": True}))
+    await world.run(await start(world))
+    before = [r.event for r in await world.store.events(an_id(1))]
+    assert not any(getattr(event, "multiattach", False) for event in before)
+    assert (await world.volume()).volume_type_id == str(world.type_id)
+    await world.run(await finish(world))
+    [retyped] = [r.event for r in await world.store.events(an_id(1))][len(before) :]
+    assert isinstance(retyped, retyping.Retyped)
+    assert retyped.multiattach
 
 
 async def test_defect_14_an_extension_that_a_driver_cannot_begin_gives_back_quota_and_room():

@@ -26,7 +26,6 @@ from adapters.drivers.contract import (
     VolumeSpec,
     node_of,
 )
-from adapters.drivers.durable import remove, sync_directory
 from adapters.drivers.exports import Export, Exports
 from adapters.drivers.failures import FULL, failures
 from adapters.drivers.feed import Feed
@@ -38,9 +37,6 @@ BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's own block 
 CONCURRENT_CALLS = 8  # threads; they mostly wait for fsync
 CONCURRENT_WRITES = 4  # volumes whose content comes from elsewhere
 
-UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-VOLUME = re.compile(f"volume-{UUID_PATTERN}")
-PARTIAL = re.compile(rf"\.volume-({UUID_PATTERN})\.partial")
 
 T = TypeVar("T")
 
@@ -238,7 +234,7 @@ class FileDriver:
         for pool, directory in self._pools.items():
             with failures(f"pool {pool!r} is not usable", directory):
                 directory.mkdir(mode=0o700, exist_ok=True)
-                _remove_leftovers(directory)
+                sparse_file.remove_leftovers(directory)
                 self._can_reflink(pool)
         with failures("connections are not usable", self._directory):
             for export in self._exports.all():
@@ -262,15 +258,8 @@ class FileDriver:
 
     def _volumes(self, pool: str) -> dict[str, os.stat_result]:
         directory = self._pool_directory(pool)
-        found: dict[str, os.stat_result] = {}
-        with failures(f"cannot list pool {pool!r}", directory), os.scandir(directory) as entries:
-            for entry in entries:
-                if VOLUME.fullmatch(entry.name):
-                    try:
-                        found[entry.name] = entry.stat(follow_symlinks=False)
-                    except FileNotFoundError:
-                        continue  # deleted since it was listed
-        return found
+        with failures(f"cannot list pool {pool!r}", directory):
+            return sparse_file.volumes_in(directory)
 
     def _pool_stats(self, pool: str, program: nbd.Program | None) -> PoolStats:
         directory = self._pools[pool]
@@ -306,14 +295,3 @@ class FileDriver:
                     return False
                 raise
         return self._reflink[pool]
-
-
-def _remove_leftovers(directory: Path) -> None:
-    for path in directory.iterdir():
-        if leftover := PARTIAL.fullmatch(path.name):
-            try:
-                with exclusive(directory, UUID(leftover[1]), wait=False):
-                    remove(path)
-            except BlockingIOError:
-                continue  # a live process is at work on it
-    sync_directory(directory)

@@ -18,14 +18,13 @@ from adapters.drivers.contract import (
     Connection,
     Connector,
     DriverFailure,
-    PoolStats,
     Provisioned,
     TypeChange,
-    VolumeBusy,
     VolumeSpec,
     node_of,
 )
 from adapters.drivers.locks import ObjectLocks
+from adapters.drivers.memory_pool import MemoryPool
 
 OnVolume = Literal["create_volume", "delete_volume", "extend_volume", "retype_volume"]
 OnConnection = Literal["connect_volume", "disconnect_volume", "connections"]
@@ -33,7 +32,9 @@ OnContent = Literal["read_volume", "write_volume", "adopt_volume"]
 Operation = Literal[OnVolume, OnConnection, OnContent, "stats", "objects", "check"]
 
 DATA_PATH = "fake"
-NOTHING: Mapping[int, bytes] = {}
+
+Step = Callable[[MemoryPool, bool], None]
+"""What a call does to a pool, as a whole or half of it."""
 
 
 class Work(Enum):
@@ -107,38 +108,11 @@ class Faults:
         return fault
 
 
-class StoredVolume(msgspec.Struct):
-    """A volume in the backend. One that is not `whole` was half made or half deleted."""
-
-    size_gib: int
-    provisioned_gib: int
-    whole: bool
-    content: dict[int, bytes] = {}
-    """By offset, what is not zero: what a move brought along, or a test put there."""
-
-
-class MemoryPool:
-    """Volumes by object name, and the thickly provisioned space they share."""
-
-    def __init__(self, capacity_gib: float) -> None:
-        self.capacity_gib = capacity_gib
-        self.provisioned_gib = 0
-        self.volumes: dict[str, StoredVolume] = {}
-        self.connected: dict[Connected, AttachMode] = {}
-
-    def provision(self, size_gib: int) -> None:
-        """Take space, or give it back if negative. Raises DriverFailure if there is too little."""
-        if self.provisioned_gib + size_gib > self.capacity_gib:
-            free = self.capacity_gib - self.provisioned_gib
-            raise DriverFailure(f"the pool has {free} GiB free, not {size_gib}", True)
-        self.provisioned_gib += size_gib
-
-
 class MemoryBackend:
     """What outlives its drivers, as an array outlives the process that drives it."""
 
     def __init__(self, capacities_gib: Mapping[str, float]) -> None:
-        self.pools = {name: MemoryPool(capacity) for name, capacity in capacities_gib.items()}
+        self.pools = {name: MemoryPool(name, gib) for name, gib in capacities_gib.items()}
 
     def pool(self, name: str) -> MemoryPool:
         if name not in self.pools:
@@ -162,15 +136,19 @@ class MemoryDriver:
         self._locks = ObjectLocks()
 
     async def create_volume(self, spec: VolumeSpec) -> Provisioned:
-        await self._on_object("create_volume", spec, lambda work: self._create(spec, work))
+        await self._on_object(
+            "create_volume", spec, lambda pool, whole: pool.create(spec, whole=whole)
+        )
         return Provisioned(provider_id=f"memory-{spec.id}")
 
     async def delete_volume(self, spec: VolumeSpec) -> None:
-        await self._on_object("delete_volume", spec, lambda work: self._delete(spec, work))
+        await self._on_object(
+            "delete_volume", spec, lambda pool, whole: pool.delete(spec, whole=whole)
+        )
 
     async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
         await self._on_object(
-            "extend_volume", spec, lambda work: self._extend(spec, new_size_gib, work)
+            "extend_volume", spec, lambda pool, whole: pool.extend(spec, new_size_gib, whole=whole)
         )
 
     async def connect_volume(
@@ -178,13 +156,13 @@ class MemoryDriver:
     ) -> Connection:
         node_of(connector)
         await self._on_object(
-            "connect_volume", spec, lambda _: self._connect(spec, attachment_id, mode)
+            "connect_volume", spec, lambda pool, _: pool.connect(spec, attachment_id, mode)
         )
         return Connection(driver_volume_type=DATA_PATH, data={"volume_id": str(spec.id)})
 
     async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
         await self._on_object(
-            "disconnect_volume", spec, lambda _: self._disconnect(spec, attachment_id)
+            "disconnect_volume", spec, lambda pool, _: pool.disconnect(spec, attachment_id)
         )
 
     async def connections(self, pool: str | None = None) -> set[Connected]:
@@ -192,29 +170,31 @@ class MemoryDriver:
         return {each for pool in self._pools(pool) for each in pool.connected}
 
     async def retype_volume(self, spec: VolumeSpec, change: TypeChange) -> None:
-        def look(work: Work) -> None:
-            self._whole(spec)
+        def look(pool: MemoryPool, whole: bool) -> None:
+            pool.whole(spec, "be changed")
 
         await self._on_object("retype_volume", spec, look)
 
     async def read_volume(self, spec: VolumeSpec) -> Blocks:
         await self._asked("read_volume")
-        for offset, data in sorted(self._whole(spec).content.items()):
+        for offset, data in sorted(
+            self._backend.pool(spec.pool).whole(spec, "read").content.items()
+        ):
             yield Block(offset, data)
 
     async def write_volume(self, spec: VolumeSpec, content: Blocks) -> Provisioned:
         found = self._backend.pool(spec.pool).volumes.get(spec.object_name)
         held = {} if found and found.whole else {b.offset: b.data async for b in content}
         await self._on_object(
-            "write_volume", spec, lambda work: self._create(spec, work, content=held)
+            "write_volume", spec, lambda pool, whole: pool.create(spec, whole=whole, content=held)
         )
         return Provisioned(provider_id=f"memory-{spec.id}")
 
     async def adopt_volume(self, spec: VolumeSpec, pool: str) -> Provisioned | None:
         """As if the two shared what they hold."""
-        held = self._whole(msgspec.structs.replace(spec, pool=pool)).content
+        held = self._backend.pool(pool).whole(spec, "adopt").content
         await self._on_object(
-            "adopt_volume", spec, lambda work: self._create(spec, work, content=held)
+            "adopt_volume", spec, lambda pool, whole: pool.create(spec, whole=whole, content=held)
         )
         return Provisioned(provider_id=f"memory-{spec.id}")
 
@@ -226,7 +206,7 @@ class MemoryDriver:
             driver_version="1.0",
             storage_protocol="memory",
             data_path=DATA_PATH,
-            pools=tuple(_pool_stats(name, pool) for name, pool in self._backend.pools.items()),
+            pools=tuple(pool.stats() for pool in self._backend.pools.values()),
         )
 
     async def objects(self, pool: str | None = None) -> set[str]:
@@ -250,93 +230,12 @@ class MemoryDriver:
         if fault and fault.failure:
             raise copy.copy(fault.failure)  # a fresh one: tracebacks pile up on a shared one
 
-    async def _on_object(
-        self, operation: Operation, spec: VolumeSpec, step: Callable[[Work], None]
-    ) -> None:
+    async def _on_object(self, operation: Operation, spec: VolumeSpec, step: Step) -> None:
         async with self._locks.of(f"{spec.pool}/{spec.object_name}"):
             fault = await self._faults.meet(operation)
             if fault is None or fault.failure is None:
-                step(Work.ALL)
+                step(self._backend.pool(spec.pool), True)
                 return
             if fault.work is not Work.NONE:
-                step(fault.work)
+                step(self._backend.pool(spec.pool), fault.work is Work.ALL)
             raise copy.copy(fault.failure)
-
-    def _whole(self, spec: VolumeSpec) -> StoredVolume:
-        found = self._backend.pool(spec.pool).volumes.get(spec.object_name)
-        if found is None or not found.whole:
-            raise DriverFailure(f"there is no {spec.object_name} in {spec.pool}", False)
-        return found
-
-    def _create(
-        self, spec: VolumeSpec, work: Work, *, content: Mapping[int, bytes] = NOTHING
-    ) -> None:
-        pool = self._backend.pool(spec.pool)
-        found = pool.volumes.get(spec.object_name)
-        if found and found.whole:
-            if found.size_gib != spec.size_gib:
-                raise DriverFailure(
-                    f"{spec.object_name} exists with {found.size_gib} GiB, not {spec.size_gib}",
-                    False,
-                )
-            return
-        pool.provision(spec.size_gib - (found.provisioned_gib if found else 0))
-        pool.volumes[spec.object_name] = StoredVolume(
-            spec.size_gib, spec.size_gib, whole=work is Work.ALL, content=dict(content)
-        )
-
-    def _delete(self, spec: VolumeSpec, work: Work) -> None:
-        pool = self._backend.pool(spec.pool)
-        found = pool.volumes.get(spec.object_name)
-        if found is None:
-            return
-        if any(each.object_name == spec.object_name for each in pool.connected):
-            raise VolumeBusy(f"{spec.object_name} is connected")
-        found.whole = False
-        if work is Work.ALL:
-            del pool.volumes[spec.object_name]
-            pool.provision(-found.provisioned_gib)
-
-    def _extend(self, spec: VolumeSpec, new_size_gib: int, work: Work) -> None:
-        pool = self._backend.pool(spec.pool)
-        found = pool.volumes.get(spec.object_name)
-        if found is None or not found.whole:
-            raise DriverFailure(f"{spec.object_name} is not there to extend", False)
-        if new_size_gib < found.size_gib:
-            raise DriverFailure(
-                f"{spec.object_name} has {found.size_gib} GiB and cannot shrink to {new_size_gib}",
-                False,
-            )
-        pool.provision(new_size_gib - found.provisioned_gib)
-        found.provisioned_gib = new_size_gib
-        if work is Work.ALL:
-            found.size_gib = new_size_gib
-
-    def _connect(self, spec: VolumeSpec, attachment_id: UUID, mode: AttachMode) -> None:
-        pool = self._backend.pool(spec.pool)
-        found = pool.volumes.get(spec.object_name)
-        if found is None or not found.whole:
-            raise DriverFailure(f"{spec.object_name} is not there to connect", False)
-        pool.connected[Connected(spec.object_name, attachment_id)] = mode
-
-    def _disconnect(self, spec: VolumeSpec, attachment_id: UUID) -> None:
-        connected = Connected(spec.object_name, attachment_id)
-        self._backend.pool(spec.pool).connected.pop(connected, None)
-
-
-def _pool_stats(name: str, pool: MemoryPool) -> PoolStats:
-    return PoolStats(
-        pool_name=name,
-        total_capacity_gib=float(pool.capacity_gib),
-        free_capacity_gib=float(pool.capacity_gib - pool.provisioned_gib),
-        allocated_capacity_gib=float(pool.provisioned_gib),
-        provisioned_capacity_gib=float(pool.provisioned_gib),
-        total_volumes=len(pool.volumes),
-        thin_provisioning_support=False,
-        thick_provisioning_support=True,
-        capabilities={
-            "multiattach": True,
-            "online_extend_support": True,
-            "back_end_encryption": False,
-        },
-    )

@@ -1,17 +1,25 @@
-"""Making, growing and removing the sparse file that is a volume; who calls holds its lock.
+"""The sparse files that are volumes: making, growing, removing, listing. Who changes one holds its
+lock.
 
 All raise OSError besides what they say.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import UUID
 
 from adapters.drivers.content import Block
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
 from adapters.drivers.file_content import fill
+from adapters.drivers.locks import exclusive
+
+UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+VOLUME = re.compile(f"volume-{UUID_PATTERN}")
+PARTIAL = re.compile(rf"\.volume-({UUID_PATTERN})\.partial")
 
 
 def create(path: Path, size_bytes: int, content: Iterable[Block] = ()) -> None:
@@ -60,3 +68,28 @@ def extend(path: Path, size_bytes: int) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def volumes_in(directory: Path) -> dict[str, os.stat_result]:
+    """All that are whole, by name."""
+    found: dict[str, os.stat_result] = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if VOLUME.fullmatch(entry.name):
+                try:
+                    found[entry.name] = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # deleted since it was listed
+    return found
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Partial files that no live process holds; here no lock is held."""
+    for path in directory.iterdir():
+        if leftover := PARTIAL.fullmatch(path.name):
+            try:
+                with exclusive(directory, UUID(leftover[1]), wait=False):
+                    remove(path)
+            except BlockingIOError:
+                continue  # a live process is at work on it
+    sync_directory(directory)

@@ -8,7 +8,8 @@ import pytest
 
 from adapters.drivers.content import BLOCK_BYTES
 from adapters.drivers.contract import DriverFailure, TypeChange
-from adapters.drivers.memory import Fault, Hold, MemoryPool, Work
+from adapters.drivers.memory import Fault, Hold, Work
+from adapters.drivers.memory_pool import MemoryPool
 from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant, remnant_id
 from domain.aggregates.volume import migrating, retyping
@@ -267,7 +268,7 @@ async def test_a_source_that_is_gone_is_said():
     await ring.go_on()
     failed = await last_event(ring)
     assert isinstance(failed, migrating.MigrationFailed)
-    assert f"there is no {NAME}" in failed.reason
+    assert f"{NAME} is not there to read" in failed.reason
     pool(ring, HERE).volumes[NAME] = kept
     await assert_at(ring, HERE)
 
