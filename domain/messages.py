@@ -6,7 +6,7 @@ from enum import Enum
 import msgspec
 
 from domain.aggregates import volume
-from domain.aggregates.volume import encryption, extension
+from domain.aggregates.volume import encryption, extension, retyping
 from domain.event import Event
 
 LEVEL = "ERROR"
@@ -103,6 +103,9 @@ TELLS: Mapping[type[Event], Failure] = {
     # Cinder, which makes the key while it is asked, has no message of it
     encryption.KeyFailed: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
     extension.ExtensionRefused: Failure(Action.EXTEND_VOLUME, Detail.NO_BACKEND),
+    # Cinder, which has no number for retypes, tells nothing of them
+    retyping.RetypeRefused: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),
+    retyping.RetypeFailed: Failure(Action.PLACE_VOLUME, Detail.UNKNOWN),
     extension.ExtensionFailed: Failure(Action.EXTEND_VOLUME, Detail.DRIVER_DID_NOT_EXTEND),
 }
 """The events that whoever asked is told of: what failed, and how. When this table changes, the

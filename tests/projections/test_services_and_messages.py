@@ -8,7 +8,7 @@ import pytest
 from domain.aggregates import volume
 from domain.aggregates.message import Message, message_id
 from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
-from domain.aggregates.volume import encryption, extension
+from domain.aggregates.volume import encryption, extension, retyping
 from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotFound
 from domain.event import event_types
@@ -27,6 +27,7 @@ from tests.projections.histories import (
     at,
     numbered,
 )
+from tests.support.builders import a_move, an_id
 
 ONE = ServiceName(VOLUME_SERVICE, "h@a")
 
@@ -101,12 +102,34 @@ def not_extended():
     return made
 
 
+def to_retype():
+    made = an_available_volume()
+    retyping.request(
+        made, str(an_id(0xB)), "never", move_id=str(an_id(0x30)), reservation_id="r", at=at(4)
+    )
+    return made
+
+
+def not_a_type_for_its_pool():
+    volume = to_retype()
+    retyping.refuse(volume, "no backend can take it", at(5))
+    return volume
+
+
+def not_retyped():
+    volume = to_retype()
+    retyping.fail(volume, a_move(volume, to=volume.host), "it stays thin", at(5))
+    return volume
+
+
 TOLD = [
     (lambda: unplaceable(1), volume.PlacementFailed, "VOLUME_VOLUME_001_003"),
     (unmakeable, volume.ProvisioningFailed, "VOLUME_VOLUME_008_012"),
     (without_a_key, encryption.KeyFailed, "VOLUME_VOLUME_008_001"),
     (refused, extension.ExtensionRefused, "VOLUME_VOLUME_007_003"),
     (not_extended, extension.ExtensionFailed, "VOLUME_VOLUME_007_010"),
+    (not_a_type_for_its_pool, retyping.RetypeRefused, "VOLUME_VOLUME_001_003"),
+    (not_retyped, retyping.RetypeFailed, "VOLUME_VOLUME_001_001"),
 ]
 
 
@@ -124,7 +147,12 @@ def test_a_failure_is_told_once_to_the_project_that_asked(life, kind, event_id):
 
 
 def test_whatever_fails_for_good_is_told_or_has_no_message_in_cinder():
-    silent = {"volume.deletion_failed"}  # Cinder tells users nothing of it
+    # users are told nothing of these; administrators see the migration status
+    silent = {
+        "volume.deletion_failed",
+        "volume.migration_refused",
+        "volume.migration_failed",
+    }
     failures = {
         name
         for name, cls in event_types().items()
