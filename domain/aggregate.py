@@ -28,6 +28,8 @@ class Aggregate(msgspec.Struct, kw_only=True):
     beside: ClassVar[Lifecycle | None] = None
     """What can be under way without changing the state, one at a time: a second region of the same
     statechart. Its events are the lifecycle's, too, whose rows say in which states they happen."""
+    inside: ClassVar[Lifecycle | None] = None
+    """The life of each of its parts, if they have one; their events are the aggregate's."""
     snapshot_version: ClassVar[int] = 1
     """To be raised when the state's fields change, so that older snapshots are ignored."""
     snapshot_topic: ClassVar[str]

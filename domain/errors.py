@@ -78,6 +78,22 @@ class InUse(LapilliError):
         super().__init__(f"{kind.replace('_', ' ').capitalize()} {id} is in use by {by}.")
 
 
+class OutOfStep(LapilliError):
+    """The request is right and does not fit how things are; something else has to happen first."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class BackendFailed(LapilliError):
+    """A backend could not do what was asked of it; nothing of it was kept."""
+
+    def __init__(self, *, host: str, reason: str) -> None:
+        self.host, self.reason = host, reason
+        super().__init__(f"Backend {host} failed: {reason}.")
+
+
 class OverCommitted(Conflict):
     """Others were promised the room of a pool first; whoever asks has to decide again. GiB."""
 

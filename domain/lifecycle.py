@@ -52,6 +52,17 @@ class Lifecycle:
         """The state that `event` leads to from `state`; None if it may not happen there."""
         return self._next.get((event, state))
 
+    def targets(self) -> dict[str, str]:
+        """The one state that each event leads to, whatever it came from; without those that stay.
+
+        Raises ValueError if there are several.
+        """
+        found: dict[str, str] = {}
+        for event, _, target in self.rows:
+            if found.setdefault(event, target) != target:
+                raise ValueError(f"{self.name}: {event} leads to several states")
+        return {event: target for event, target in found.items() if target != STAYS}
+
     def edges(self) -> list[tuple[str, str, str]]:
         """All (source, event, target), in the order of the table."""
         return [

@@ -1,6 +1,7 @@
 """Every lifecycle of the system, one declared table each."""
 
 from domain.lifecycle import Lifecycle
+from domain.machines.attachment import ATTACHMENT
 from domain.machines.closures import CLOSURES
 from domain.machines.default_type import DEFAULT_TYPE
 from domain.machines.encryption_key import ENCRYPTION_KEY
@@ -21,6 +22,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
     for lifecycle in (
         VOLUME,
         VOLUME_OPERATION,
+        ATTACHMENT,
         REMNANT,
         TRANSFER,
         ENCRYPTION_KEY,

@@ -14,11 +14,15 @@ ALIVE = (
     "removing",
     "error_deleting",
     "error_extending",
+    "unreachable",
 )
 
-SETTLED = ("available", "error", "error_deleting", "error_extending")
+SETTLED = ("available", "error", "error_deleting", "error_extending", "unreachable")
+"""A backend holds it (in error: perhaps), and nothing is owed to it."""
 
-DELETABLE = ("requested", "placed", "available", "error", "error_deleting", "error_extending")
+ON_BACKEND = (*SETTLED, "deleting", "removing")
+
+DELETABLE = ("requested", "placed", *SETTLED)
 
 VOLUME = Lifecycle(
     "volume",
@@ -72,6 +76,28 @@ VOLUME = Lifecycle(
         ("migrated",               ["available"],                  STAYS),
         ("migration_refused",      ["available"],                  STAYS),
         ("migration_failed",       ["available"],                  STAYS),
+        ("reserved",               ["available"],                  STAYS),
+        ("reservation_ended",      ["available"],                  STAYS),
+        ("detaching_begun",        ["available"],                  STAYS),
+        ("detaching_ended",        ["available"],                  STAYS),
+        # what happens to its attachments: see attachment.py
+        ("attachment_reserved",               ["available"],       STAYS),
+        ("attached",                          ["available"],       STAYS),
+        ("attachment_connection_requested",   ["available"],       STAYS),
+        ("attachment_connection_started",     SETTLED,             STAYS),
+        ("attachment_connected",              SETTLED,             STAYS),
+        ("attachment_connector_refused",      SETTLED,             STAYS),
+        ("attachment_connection_failed",      SETTLED,             STAYS),
+        ("attachment_completed",              SETTLED,             STAYS),
+        ("attachment_removal_requested",      SETTLED,             STAYS),
+        ("attachment_abandoned",              SETTLED,             STAYS),
+        ("attachment_disconnection_started",  ON_BACKEND,          STAYS),
+        ("attachment_disconnection_failed",   ON_BACKEND,          STAYS),
+        ("attachment_removed",                ON_BACKEND,          STAYS),
+        # in use, and its backend cannot be made to let its nodes reach it again
+        ("export_lost",            ["available"],                  "unreachable"),
+        ("export_restored",        ["unreachable"],                "available"),
+        ("multiattach_changed",    ALIVE,                          STAYS),
         ("described",              ALIVE,                          STAYS),
         ("metadata_changed",       ALIVE,                          STAYS),
         ("bootable_changed",       ALIVE,                          STAYS),
@@ -92,6 +118,7 @@ VISIBLE_STATUS = {
     "removing": "deleting",
     "error_deleting": "error_deleting",
     "error_extending": "error_extending",
+    "unreachable": "error",
     "deleted": "deleted",
 }
 """What Cinder's API calls each state."""

@@ -9,6 +9,8 @@ from domain.lifecycle import IDLE, STAYS, Lifecycle
 EXTENDING = ("extending", "extension_placed", "growing")
 MIGRATING = ("migrating", "maintenance")
 
+MOVING = ("retyping", *MIGRATING)
+
 VOLUME_OPERATION = Lifecycle(
     "volume_operation",
     initial=IDLE,
@@ -38,6 +40,11 @@ VOLUME_OPERATION = Lifecycle(
         ("migration_failed",       MIGRATING,                         IDLE),
         # it arrived at another pool: what ends the operation comes in the same append
         ("moved",                  ["retyping", *MIGRATING],          STAYS),
+        # held by somebody who is about to attach or detach it, and lets it go
+        ("reserved",               [IDLE],                            "attaching"),
+        ("reservation_ended",      ["attaching"],                     IDLE),
+        ("detaching_begun",        [IDLE],                            "detaching"),
+        ("detaching_ended",        ["detaching"],                     IDLE),
         # what was under way was given up first, in the same append
         ("deletion_requested",     [IDLE],                            IDLE),
         ("reset_to_available",     [IDLE],                            IDLE),
@@ -47,6 +54,9 @@ VOLUME_OPERATION = Lifecycle(
     ],
 )  # fmt: skip
 
+HELD = frozenset({"attaching", "detaching", "offered"})
+"""What only whoever began it ends: nobody of ours owes anything."""
+
 VISIBLE_OPERATION = {
     "extending": "extending",
     "extension_placed": "extending",
@@ -54,5 +64,7 @@ VISIBLE_OPERATION = {
     "offered": "awaiting-transfer",
     "retyping": "retyping",
     "maintenance": "maintenance",
+    "attaching": "attaching",
+    "detaching": "detaching",
 }
 """What Cinder's API calls a volume on which this is under way; what is not here does not show."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from domain.aggregates.volume import Volume, extension, giving_up
+from domain.aggregates.volume import Volume, attaching, extension, giving_up, holding
 from domain.errors import InvalidRequest, LapilliError, NotAllowed, Superseded
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import EXTENDING, VOLUME_OPERATION
@@ -19,11 +19,17 @@ request: Step = lambda v: extension.request(v, 5, reservation_id=PAYS, at=NOW)  
 place: Step = lambda v: extension.place(v, ceiling_gib=100.0, at=NOW)  # noqa: E731
 start: Step = lambda v: extension.start(v, "worker-2", NOW)  # noqa: E731
 
+attach: Step = lambda v: attaching.attach(  # noqa: E731
+    v, an_id(0xA77), server_id="s", node=None, device="/dev/vdb", mode="rw", at=NOW
+)
+
 UNDER_WAY: dict[str, list[Step]] = {
     "idle": [],
     "extending": [request],
     "extension_placed": [request, place],
     "growing": [request, place, start],
+    "attaching": [lambda v: holding.reserve(v, NOW)],
+    "detaching": [attach, lambda v: holding.begin_detaching(v, NOW)],
 }
 
 

@@ -12,8 +12,23 @@ from domain.machines import LIFECYCLES
 from domain.machines.volume import VISIBLE_STATUS, VOLUME
 
 AT_REST = {
-    "volume": {"available", "error", "error_deleting", "error_extending", "deleted"},
+    "volume": {
+        "available",
+        "error",
+        "error_deleting",
+        "error_extending",
+        "unreachable",
+        "deleted",
+    },
     "volume_operation": {"idle"},
+    "attachment": {
+        "reserved",
+        "connected",
+        "attached",
+        "error_attaching",
+        "error_detaching",
+        "removed",
+    },
     "remnant": {"removed"},
     "transfer": {"accepted", "withdrawn"},
     "encryption_key": {"available", "destroyed"},
@@ -38,6 +53,9 @@ CINDER_STATUSES = {
     "error_extending",
     "deleted",
 }
+PARTS = {cls.inside.name: cls for cls in AGGREGATES.values() if cls.inside is not None}
+"""The aggregates that have parts with lives of their own, by the name of the table of those."""
+
 OPERATIONS = {cls.beside.name: cls for cls in AGGREGATES.values() if cls.beside is not None}
 """The aggregates on which things can be under way, by the name of the table that says what."""
 
@@ -59,7 +77,9 @@ def reachable(lifecycle: Lifecycle, start: str) -> set[str]:
 
 def test_every_aggregate_has_its_lifecycle_listed_under_its_kind():
     beside = {name: cls.beside for name, cls in OPERATIONS.items()}
-    assert {kind: cls.lifecycle for kind, cls in AGGREGATES.items()} | beside == LIFECYCLES
+    inside = {name: cls.inside for name, cls in PARTS.items()}
+    lives = {kind: cls.lifecycle for kind, cls in AGGREGATES.items()}
+    assert lives | beside | inside == LIFECYCLES
     assert all(lifecycle.name == name for name, lifecycle in LIFECYCLES.items())
 
 
@@ -69,8 +89,9 @@ def test_a_state_at_rest_is_declared_for_every_lifecycle():
 
 @each_lifecycle
 def test_its_events_are_exactly_the_declared_events_of_its_kind(lifecycle):
-    if lifecycle.name in OPERATIONS:  # the life of the same aggregate says when they may happen
-        assert set(lifecycle.events) <= set(OPERATIONS[lifecycle.name].lifecycle.events)
+    owner = (OPERATIONS | PARTS).get(lifecycle.name)
+    if owner is not None:  # the life of the same aggregate says when they may happen
+        assert set(lifecycle.events) <= set(owner.lifecycle.events)
         return
     declared = {cls.verb for cls in event_types().values() if cls.kind == lifecycle.name}
     assert set(lifecycle.events) == declared
@@ -154,6 +175,8 @@ VISIBLE_MOVES = {
     ("error_deleting", "deleting"),
     ("available", "error_extending"),  # by way of extending, which is an operation
     ("error_extending", "deleting"),
+    ("available", "error"),  # in use, and its backend cannot export it again
+    ("error", "available"),  # it can
     ("deleting", "deleted"),
     ("deleting", "available"),
     ("deleting", "error_deleting"),

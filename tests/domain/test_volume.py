@@ -98,6 +98,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "available": ["deletion_requested"],
         "error": ["deletion_requested"],
         "error_extending": ["deletion_requested"],
+        # not while it is unreachable, as it is attached then
     },
     "delete by force": {
         "requested": ["deletion_requested"],

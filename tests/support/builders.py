@@ -9,7 +9,7 @@ from domain.aggregate import Aggregate
 from domain.aggregates.move import Move
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.volume import Volume, extension
+from domain.aggregates.volume import Volume, attaching, exporting, extension
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Origin, Pool, Request, place
@@ -117,6 +117,22 @@ def _not_extended(volume: Volume) -> None:
     extension.give_up(volume, "backend says no", a_moment())
 
 
+def _attach(volume: Volume) -> None:
+    attaching.attach(
+        volume,
+        an_id(0xA77),
+        server_id="server-1",
+        node=None,
+        device="/dev/vdb",
+        mode="rw",
+        at=a_moment(),
+    )
+
+
+def _cut_off(volume: Volume) -> None:
+    exporting.lost(volume, "the array is offline", a_moment())
+
+
 _place: Step = lambda v: v.place(A_PLACE, a_moment(), most=3)  # noqa: E731
 _start: Step = lambda v: v.start_provisioning("worker-1", a_moment())  # noqa: E731
 _delete: Step = lambda v: v.request_deletion(a_moment(), force=True)  # noqa: E731
@@ -134,6 +150,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "removing": [_place, _start, _made, _delete, _remove],
     "error_deleting": [_place, _start, _made, _delete, _remove, _undeletable],
     "error_extending": [_place, _start, _made, _extend, _not_extended],
+    "unreachable": [_place, _start, _made, _attach, _cut_off],
     "deleted": [_place, _start, _made, _delete, _remove, _gone],
 }
 """How a volume gets into each of its states."""

@@ -168,3 +168,10 @@ class MetadataChanged(Event, frozen=True):
     """All metadata from now on."""
 
     metadata: dict[str, str]
+
+
+@event("volume.multiattach_changed")
+class MultiattachChanged(Event, frozen=True):
+    """Whether several may have it at a time, as its type says."""
+
+    multiattach: bool

@@ -1,7 +1,7 @@
 """Giving up what is under way on a volume, whatever it is: by force, or when its time is up."""
 
 from domain.aggregates.move import Move
-from domain.aggregates.volume import extension, migrating, offering, retyping
+from domain.aggregates.volume import extension, holding, migrating, offering, retyping
 from domain.aggregates.volume.under_way import Extension, Migration, Offer, Retype
 from domain.aggregates.volume.volume import Volume
 from domain.event import Moment
@@ -13,6 +13,7 @@ def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None
     None if there is none. `move` is that of a retype or migration, and ends with it. Whoever is
     still at it will find its claim superseded.
     """
+    holding.let_go(volume, at)
     given_up = volume.under_way
     match given_up:
         case Extension():

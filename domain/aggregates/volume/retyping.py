@@ -181,7 +181,7 @@ def _requested(volume: Volume, event: RetypeRequested, at: Moment) -> None:
 
 @evolves(Retyped)
 def _retyped(volume: Volume, event: Retyped, at: Moment) -> None:
-    volume.volume_type_id = event.volume_type_id
+    volume.volume_type_id, volume.multiattach = event.volume_type_id, event.multiattach
     volume.reservations = [*volume.reservations, event.reservation_id]
     volume.under_way = None
 

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
+from domain.aggregates.volume.attachment import DETACHED, Attachment
 from domain.aggregates.volume.events import (
     CancellationRequested,
     CreationCancelled,
@@ -16,6 +17,7 @@ from domain.aggregates.volume.events import (
     Described,
     FoundBusy,
     MetadataChanged,
+    MultiattachChanged,
     Placed,
     PlacementFailed,
     Provisioned,
@@ -29,14 +31,15 @@ from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
 from domain.lifecycle import IDLE, Lifecycle
-from domain.machines.volume import VOLUME, visible_status
-from domain.machines.volume_operation import VOLUME_OPERATION
+from domain.machines.attachment import ATTACHMENT, OWED
+from domain.machines.volume import SETTLED, VOLUME, visible_status
+from domain.machines.volume_operation import HELD, MOVING, VOLUME_OPERATION
 from domain.placement import Decision, Tried
 
-_DELETABLE = ("requested", "available", "error", "error_extending")
+_DELETABLE = ("requested", "available", "error", "error_extending", "unreachable")
 """Where a deletion need not be forced (Cinder's rule; without host: any)."""
 
-RESTING = ("available", "error", "error_deleting", "error_extending", "deleted")
+RESTING = (*SETTLED, "deleted")
 """States in which nobody owes anything."""
 
 _BEING_MADE = ("requested", "placed", "provisioning", "cancelling")
@@ -64,7 +67,8 @@ class Volume(Aggregate):
     kind: ClassVar[str] = "volume"
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
-    snapshot_version: ClassVar[int] = 5
+    inside: ClassVar[Lifecycle] = ATTACHMENT
+    snapshot_version: ClassVar[int] = 6
 
     project_id: str = ""
     size_gib: int = 0
@@ -86,11 +90,14 @@ class Volume(Aggregate):
     tried: list[Tried] = []
     attempt: int = 0
     requested_at: datetime | None = None
-    attach_status: str = "detached"
     bootable: bool = False
     readonly: bool | None = None
     """None: nobody ever said."""
     image_metadata: dict[str, str] = {}
+    multiattach: bool = False
+    """Whether several may have it at a time; as its type says."""
+    attach_status: str = DETACHED
+    attachments: dict[str, Attachment] = {}
     under_way: UnderWay | None = None
     encryption: Encryption | None = None
     """None: it is not encrypted."""
@@ -222,13 +229,17 @@ class Volume(Aggregate):
     # deletion
 
     def request_deletion(self, at: Moment, *, force: bool = False) -> None:
-        """Wants it gone. Raises NotAllowed unless the state permits it; `force` permits more.
+        """Wants it gone. Raises NotAllowed unless the state permits it; `force` permits more, but
+        nothing that is attached.
 
         Forcing what is being deleted already changes nothing.
         """
         if force and self.state in ("cancelling", "deleting", "removing"):
             return
-        if not force and (self.state not in _DELETABLE or self.operation != IDLE):
+        if self.attach_status == "attached":
+            raise self.not_allowed("delete", ("detached",))
+        held = self.operation != IDLE or self.attach_status != DETACHED
+        if not force and (self.state not in _DELETABLE or held):
             raise self.not_allowed("delete", ("available", "error"))
         if self.state == "provisioning":
             self.record(CancellationRequested(host=self.held_by(), forced=force), at)
@@ -267,6 +278,11 @@ class Volume(Aggregate):
         if dict(metadata) != self.metadata:
             self.record(MetadataChanged(metadata=dict(metadata)), at)
 
+    def change_multiattach(self, multiattach: bool, at: Moment) -> None:
+        """Follows its type; the same again records nothing."""
+        if multiattach != self.multiattach:
+            self.record(MultiattachChanged(multiattach=multiattach), at)
+
     def visible_to(self, project_id: str | None) -> "Volume":
         """Itself. Raises NotFound if it is gone, or of another project (None: sees all)."""
         gone = not self.exists or self.state == "deleted"
@@ -286,7 +302,9 @@ class Volume(Aggregate):
     @property
     def at_rest(self) -> bool:
         """No work is under way or owed."""
-        return self.operation in (IDLE, "offered") and self.state in RESTING
+        idle = self.operation == IDLE or self.operation in HELD
+        owed = any(each.state in OWED for each in self.attachments.values())
+        return idle and self.state in RESTING and not owed
 
     @property
     def status(self) -> str:
@@ -314,6 +332,8 @@ class Volume(Aggregate):
                 self.name, self.description = event.name, event.description
             case MetadataChanged():
                 self.metadata = event.metadata
+            case MultiattachChanged():
+                self.multiattach = event.multiattach
             case _:
                 evolution = _EVOLUTIONS.get(type(event))
                 if evolution is not None:
@@ -330,14 +350,19 @@ class Volume(Aggregate):
             raise Superseded(kind=self.kind, id=str(self.id), attempt=attempt)
 
     def check_free(self, wanted: str) -> None:
-        """Raises NotAllowed unless it is well and nothing else is under way."""
-        if self.state != "available" or self.operation != IDLE:
+        """Raises NotAllowed unless it is well, and nothing else is under way or about to be."""
+        if self.operation != IDLE or self.status not in ("available", "in-use"):
             raise self.not_allowed(wanted, ("available", "in-use"))
 
     def check_available(self, wanted: str) -> None:
         """As `check_free`, and nothing may be attached to it."""
         if self.status != "available":
             raise self.not_allowed(wanted, ("available",))
+
+    def check_stays(self, wanted: str) -> None:
+        """Raises NotAllowed while it may be on its way to another pool, which need not show."""
+        if self.operation in MOVING:
+            raise NotAllowed(kind=self.kind, id=str(self.id), state=self.operation, event=wanted)
 
     def not_allowed(self, event: str, allowed: Sequence[str] = ()) -> NotAllowed:
         """The refusal of something, in its status; `allowed` are those in which it is not."""

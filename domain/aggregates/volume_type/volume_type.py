@@ -28,7 +28,13 @@ from domain.errors import AlreadyExists, InUse, InvalidRequest, NotFound
 from domain.event import Event, Moment
 from domain.lifecycle import Lifecycle
 from domain.machines.volume_type import VOLUME_TYPE
-from domain.specs import LARGEST_GIB, SMALLEST_GIB, checked_specs, size_bound
+from domain.specs import (
+    LARGEST_GIB,
+    SMALLEST_GIB,
+    checked_specs,
+    multiattach,
+    size_bound,
+)
 
 
 class VolumeType(Aggregate):
@@ -140,6 +146,11 @@ class VolumeType(Aggregate):
                 f"Specified volume size of {size_gib} GiB is greater than the maximum allowable"
                 f" size of {largest} GiB for volume type {self.name}."
             )
+
+    @property
+    def multiattach(self) -> bool:
+        """Whether several may have one of its volumes at a time."""
+        return multiattach(self.extra_specs)
 
     def associate_qos(self, qos_specs_id: UUID, at: Moment) -> None:
         """Raises InvalidRequest if it has other QoS specs."""

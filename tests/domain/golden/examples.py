@@ -22,8 +22,13 @@ from domain.aggregates import (
     volume_type,
 )
 from domain.aggregates.volume import (
+    attaching,
+    connecting,
+    detaching,
     encryption,
+    exporting,
     extension,
+    holding,
     migrating,
     moving,
     offering,
@@ -47,6 +52,8 @@ HOST = "storage1@gold#pool1"
 SOURCE = "storage2@silver#pool1"
 MOVE_ID = "2f6a3c1e-8b7d-5e4f-9a0b-1c2d3e4f5a6b"
 OLD_TYPE_ID = "0d9e8f7a-6b5c-4d3e-8f1a-2b3c4d5e6f70"
+ATTACHMENT_ID = "2e9f6f0c-7f3b-4f6e-9a57-0d4b8c1e5a90"
+SERVER_ID = "a81d4fae-7dec-41d0-a765-00a0c91e6bf6"
 
 MOMENT = Moment(
     at=datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
@@ -239,6 +246,92 @@ EXAMPLES: dict[str, Event] = {
     "volume.extension_failed.v1": extension.ExtensionFailed(
         host=HOST, reason="The backend is full.", promised_gib=10
     ),
+    "volume.reserved.v1": holding.Reserved(),
+    "volume.reservation_ended.v1": holding.ReservationEnded(),
+    "volume.detaching_begun.v1": holding.DetachingBegun(),
+    "volume.detaching_ended.v1": holding.DetachingEnded(),
+    "volume.attachment_reserved.v1": attaching.AttachmentReserved(
+        attachment_id=ATTACHMENT_ID,
+        project_id=PROJECT_ID,
+        server_id=SERVER_ID,
+        mode="ro",
+        attach_status="reserved",
+    ),
+    "volume.attachment_connection_requested.v1": connecting.ConnectionRequested(
+        host=HOST,
+        attachment_id=ATTACHMENT_ID,
+        connector={"host": "node7", "initiator": "iqn.2030-01.example:7", "multipath": False},
+        mode="ro",
+        passing=True,
+        attach_status="reserved",
+    ),
+    "volume.attachment_connection_started.v1": connecting.ConnectionStarted(
+        host=HOST, attachment_id=ATTACHMENT_ID, worker="storage1:4711", attempt=3
+    ),
+    "volume.attachment_connected.v1": connecting.Connected(
+        host=HOST,
+        attachment_id=ATTACHMENT_ID,
+        attempt=3,
+        node="node7",
+        device="/dev/vdb",
+        mode="ro",
+        connection={
+            "driver_volume_type": "nbd",
+            "data": {"uri": "nbd://storage1:10809/x", "access_mode": "ro", "qos_specs": None},
+        },
+        attach_status="attaching",
+    ),
+    "volume.attachment_connector_refused.v1": connecting.ConnectorRefused(
+        host=HOST,
+        attachment_id=ATTACHMENT_ID,
+        attempt=3,
+        reason="it names no initiator",
+        attach_status="reserved",
+    ),
+    "volume.attachment_connection_failed.v1": connecting.ConnectionFailed(
+        host=HOST,
+        attachment_id=ATTACHMENT_ID,
+        attempt=3,
+        reason="the array is offline",
+        attach_status="detached",
+    ),
+    "volume.attachment_completed.v1": attaching.AttachmentCompleted(
+        attachment_id=ATTACHMENT_ID, attach_status="attached"
+    ),
+    "volume.attached.v1": attaching.Attached(
+        attachment_id=ATTACHMENT_ID,
+        project_id=PROJECT_ID,
+        server_id=SERVER_ID,
+        node="node7",
+        device="/dev/vdb",
+        mode="ro",
+        attach_status="attached",
+    ),
+    "volume.attachment_removal_requested.v1": detaching.RemovalRequested(
+        host=HOST, attachment_id=ATTACHMENT_ID, attach_status="detaching"
+    ),
+    "volume.attachment_abandoned.v1": detaching.AttachmentAbandoned(
+        host=HOST,
+        attachment_id=ATTACHMENT_ID,
+        reason="the backend did not answer",
+        attach_status="detached",
+    ),
+    "volume.attachment_disconnection_started.v1": detaching.DisconnectionStarted(
+        host=HOST, attachment_id=ATTACHMENT_ID, worker="storage1:4711", attempt=4
+    ),
+    "volume.attachment_disconnection_failed.v1": detaching.DisconnectionFailed(
+        host=HOST,
+        attachment_id=ATTACHMENT_ID,
+        attempt=4,
+        reason="the array is offline",
+        attach_status="attached",
+    ),
+    "volume.attachment_removed.v1": detaching.AttachmentRemoved(
+        attachment_id=ATTACHMENT_ID, attach_status="detached"
+    ),
+    "volume.export_lost.v1": exporting.ExportLost(host=HOST, reason="the array is offline"),
+    "volume.export_restored.v1": exporting.ExportRestored(host=HOST),
+    "volume.multiattach_changed.v1": volume.MultiattachChanged(multiattach=True),
     "volume.requested.v1": volume.Requested(
         project_id=PROJECT_ID,
         user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
