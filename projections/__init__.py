@@ -1,5 +1,6 @@
 """What can be asked: read models, each a table and the folds that fill it from the log."""
 
+from projections.attachments import ATTACHMENTS
 from projections.default_types import DEFAULT_TYPES
 from projections.messages import MESSAGES
 from projections.projection import Projection
@@ -11,6 +12,7 @@ from projections.volume_types import VOLUME_TYPES
 from projections.volumes import VOLUMES
 
 __all__ = [
+    "ATTACHMENTS",
     "DEFAULT_TYPES",
     "MESSAGES",
     "PROJECTIONS",
@@ -24,6 +26,7 @@ __all__ = [
 
 PROJECTIONS: tuple[Projection, ...] = (
     VOLUMES,
+    ATTACHMENTS,
     VOLUME_TYPES,
     TYPE_ENCRYPTIONS,
     QOS_SPECS,

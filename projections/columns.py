@@ -27,6 +27,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeEngine
 
 _encoder = msgspec.json.Encoder()
+_reader = msgspec.json.Decoder(dict[str, Any])
 _decoder = msgspec.json.Decoder(dict[str, str])
 
 POSTGRESQL = "postgresql"
@@ -85,6 +86,17 @@ class Pairs(TypeDecorator[dict[str, str]]):
         return _decoded
 
 
+class Document(Pairs):
+    """Anything that JSON can say, within an object."""
+
+    cache_ok = True
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[Any], dict[str, Any] | None]:
+        return _read
+
+
 class _AsText(FunctionElement[Any]):
     """JSON as it is written: PostgreSQL's driver would decode JSONB itself, and slowly."""
 
@@ -140,3 +152,7 @@ def _encoded(value: Any) -> str | None:
 
 def _decoded(value: Any) -> dict[str, str] | None:
     return None if value is None else _decoder.decode(value)
+
+
+def _read(value: Any) -> dict[str, Any] | None:
+    return None if value is None else _reader.decode(value)

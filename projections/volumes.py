@@ -24,14 +24,16 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    or_,
     select,
 )
 
 from domain.aggregates import move, volume
 from domain.aggregates.volume import encryption
+from domain.aggregates.volume.attachment import DETACHED
 from domain.errors import InvalidRequest
 from domain.event import Event, Recorded
-from domain.lifecycle import IDLE, STAYS, Lifecycle
+from domain.lifecycle import IDLE
 from domain.machines.volume import VISIBLE_ATTACHMENT, VISIBLE_STATUS, VOLUME
 from domain.machines.volume_operation import VISIBLE_OPERATION, VOLUME_OPERATION
 from projections.columns import Instant, Pairs, each_pair, holds, words
@@ -70,6 +72,7 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("encryption", Pairs),
         Column("encryption_key_id", words()),
         Column("migration_status", words()),
+        Column("multiattach", Boolean, nullable=False),
     )
     Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
     Index(f"{name}_newest", table.c.created_at, table.c.id)
@@ -96,23 +99,14 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=5, build=_table)
+VOLUMES = Projection("volumes", version=6, build=_table)
 
 
 # How events change it
 
 
-def _targets(lifecycle: Lifecycle) -> dict[str, str]:
-    """The one state that each event leads to, whatever it came from."""
-    targets: dict[str, str] = {}
-    for event, _, target in lifecycle.rows:
-        if targets.setdefault(event, target) != target:
-            raise ValueError(f"{lifecycle.name}: {event} leads to several states")
-    return {event: target for event, target in targets.items() if target != STAYS}
-
-
-_LEADS_TO = _targets(VOLUME)
-_OPERATION_AFTER = _targets(VOLUME_OPERATION)
+_LEADS_TO = VOLUME.targets()
+_OPERATION_AFTER = VOLUME_OPERATION.targets()
 
 
 @VOLUMES.projects(volume.Requested)
@@ -141,11 +135,12 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "version": recorded.version,
             "state": _LEADS_TO["requested"],
             "operation": IDLE,
-            "attach_status": "detached",
             "encrypted": False,
             "encryption": None,
             "encryption_key_id": None,
             "migration_status": None,
+            "attach_status": DETACHED,
+            "multiattach": False,
         },
     )
 
@@ -199,7 +194,10 @@ def arrived(recorded: Recorded[volume.moving.Moved]) -> Patch:
 
 @VOLUMES.projects(volume.retyping.Retyped)
 def retyped(recorded: Recorded[volume.retyping.Retyped]) -> Patch:
-    return _changed(recorded, volume_type_id=UUID(recorded.event.volume_type_id))
+    event = recorded.event
+    return _changed(
+        recorded, volume_type_id=UUID(event.volume_type_id), multiattach=event.multiattach
+    )
 
 
 @VOLUMES.projects(volume.retyping.RetypeFailed)
@@ -262,6 +260,11 @@ def transferred(recorded: Recorded[volume.offering.Transferred]) -> Patch:
     return _changed(recorded, project_id=event.project_id, user_id=event.user_id)
 
 
+@VOLUMES.projects(volume.MultiattachChanged)
+def multiattach_changed(recorded: Recorded[volume.MultiattachChanged]) -> Patch:
+    return _changed(recorded, multiattach=recorded.event.multiattach)
+
+
 @VOLUMES.projects(volume.Deleted)
 def deleted(recorded: Recorded[volume.Deleted]) -> Drop:
     return Drop(recorded.aggregate_id)
@@ -269,7 +272,7 @@ def deleted(recorded: Recorded[volume.Deleted]) -> Drop:
 
 @VOLUMES.projects_others("volume")
 def moved(recorded: Recorded[Event]) -> Patch:
-    """Of the other events of a volume only the state can be seen."""
+    """Of the other events of a volume only the state can be seen, and whether it is attached."""
     return _changed(recorded)
 
 
@@ -280,6 +283,9 @@ def _changed(recorded: Recorded[Any], **values: Any) -> Patch:
         values["state"] = _LEADS_TO[verb]
     if verb in _OPERATION_AFTER:
         values["operation"] = _OPERATION_AFTER[verb]
+    attach_status = getattr(recorded.event, "attach_status", None)
+    if attach_status is not None:
+        values["attach_status"] = attach_status
     return Patch(recorded.aggregate_id, values)
 
 
@@ -317,6 +323,7 @@ class VolumeRow(msgspec.Struct, frozen=True):
     """How, in Cinder's words; what its type left open is absent."""
     encryption_key_id: str | None = None
     migration_status: str | None = None
+    multiattach: bool = False
 
 
 class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -360,12 +367,10 @@ _KEYS: Mapping[str, str | None] = {
     # the same for every volume, so far
     "consumes_quota": None,
     "group_id": None,
-    "multiattach": None,
 }
 _ALWAYS: Mapping[str, Any] = {
     "consumes_quota": True,
     "group_id": None,
-    "multiattach": False,
 }
 
 
@@ -377,6 +382,21 @@ def find(
     statement = _of_project(table, project_id, select(table).where(table.c.id == id))
     row = connection.execute(statement).one_or_none()
     return None if row is None else VolumeRow(*row)
+
+
+def attached_on(
+    connection: Connection, tables: Tables, backend: str, *, state: str | None = None
+) -> list[UUID]:
+    """The volumes of a backend (host@backend) that somebody has, or has asked for, or could not
+    reach when it was looked at last; of those the ones in a state, if it is given."""
+    table = tables[VOLUMES.name]
+    statement = select(table.c.id).where(
+        table.c.host.startswith(f"{backend}#", autoescape=True),
+        or_(table.c.attach_status != DETACHED, table.c.state == "unreachable"),
+    )
+    if state is not None:
+        statement = statement.where(table.c.state == state)
+    return list(connection.scalars(statement))
 
 
 def page(connection: Connection, tables: Tables, query: VolumeQuery) -> list[VolumeRow]:

@@ -13,16 +13,18 @@ import msgspec
 from adapters.bus.port import Bus
 from adapters.event_store.port import EventStore
 from domain.aggregates.quota_limits import DEFAULT_CLASS
-from domain.errors import LapilliError, Unavailable
+from domain.errors import LapilliError, NotAllowed, NotFound, Unavailable
+from domain.event import Event, Recorded
 from domain.quota import Usage
 from projections.views import Views
 from services.api.application import Health, Part, PoolStatus, ServiceStatus
 from services.commands import HANDLERS
+from services.errands import Errand, Outcomes
 from services.metrics import COMMAND_SECONDS, COMMANDS
 from services.reports import Report, Reports, flat
 from services.settings import Settings
-from services.unit_of_work import Commands
-from services.wakeup import going_on
+from services.unit_of_work import Commands, Done
+from services.wakeup import Wakeup, going_on
 
 LAG_WARNING = 10_000
 """A relay or projector this many events behind the log counts as unwell."""
@@ -43,7 +45,9 @@ class Lapilli:
         default_limits: Mapping[str, int],
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
+        appended: Wakeup | None = None,
     ) -> None:
+        """`appended` is woken when the log has grown."""
         self.settings = settings
         self.views = views
         self.clock = clock
@@ -53,8 +57,42 @@ class Lapilli:
         self._reports = reports
         self._default_limits = dict(default_limits)
         self._commands = commands
+        self._outcomes = Outcomes(store, appended or Wakeup())
 
     async def execute(self, command: Any) -> Any:
+        done = await self._run(command)
+        await self._until_visible(done.position)
+        return done.value
+
+    async def carry_out(self, command: Any) -> Event | None:
+        done = await self._run(command)
+        errand = done.value
+        if not isinstance(errand, Errand):
+            await self._until_visible(done.position)
+            return None
+        ended = await self._outcome(errand)
+        failure = errand.failure(ended.event)
+        if failure is not None:
+            raise failure
+        await self._until_visible(ended.position)
+        return ended.event
+
+    async def _outcome(self, errand: Errand) -> Recorded[Event]:
+        """What became of it, if only that it was given up. Raises Unavailable."""
+        timeout_s = self.settings.api.backend_timeout_s
+        ended = await self._outcomes.of(errand, timeout_s=timeout_s)
+        if ended is None and errand.give_up is not None:
+            now = msgspec.structs.replace(errand.give_up.at, at=self.clock())
+            with contextlib.suppress(NotAllowed, NotFound):  # it ended at the last moment
+                await self._run(msgspec.structs.replace(errand.give_up, at=now))
+            ended = await self._outcomes.so_far(errand)
+        if ended is None:
+            raise Unavailable(
+                part=f"backend {errand.host}", reason=f"no answer within {timeout_s:g} s"
+            )
+        return ended
+
+    async def _run(self, command: Any) -> Done[Any]:
         name, started = type(command).__name__, time.perf_counter()
         try:
             async with asyncio.timeout(self.settings.api.write_timeout_s):
@@ -67,8 +105,7 @@ class Lapilli:
             raise
         COMMANDS.labels(name, "done").inc()
         COMMAND_SECONDS.labels(name).observe(time.perf_counter() - started)
-        await self._until_visible(done.position)
-        return done.value
+        return done
 
     async def _until_visible(self, position: int) -> None:
         """Read your own writes; late is better than a refusal of what is done already."""

@@ -27,8 +27,10 @@ from services.metrics import VIEW_POSITION
 from services.neighbours import Neighbours
 from services.node import PROJECTED, Node
 from services.notifications.telling import Notifications
+from services.processes.attaching import Attaching, Detaching
 from services.processes.deletion import Deletion
 from services.processes.encryption_keys import EncryptionKeys
+from services.processes.exporting import Exporting
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.moving import Moving
 from services.processes.notification import Notification
@@ -67,6 +69,7 @@ async def api(node: Node) -> None:
         default_limits=composition.default_limits(settings),
         clock=composition.now,
         new_id=uuid4,
+        appended=node.wakes(),
     )
     await _ensure_default_type(node)
     listener = node.listener or bind(settings.api.host, settings.api.port)
@@ -210,6 +213,9 @@ async def backend(node: Node, name: str) -> None:
     moving = Moving(
         **shared, reach=neighbours.driver, copy_timeout_s=settings.processes.copy_timeout_s
     )
+    exporting = Exporting(
+        commands=node.commands, views=node.views, driver=driver, backend=host, clock=composition.now
+    )
 
     async def look() -> Report:
         report = await _backend_report(node, name, driver)
@@ -221,8 +227,9 @@ async def backend(node: Node, name: str) -> None:
         async with (
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
             _beside(keep_swept(partial(sweep, node.commands, driver, backend=host), where=host)),
+            _beside(exporting.keep_exported()),
         ):
-            work = (Provisioning, Extending, Deletion, RemnantRemoval)
+            work = (Provisioning, Extending, Attaching, Detaching, Deletion, RemnantRemoval)
             await _work(node, *(kind(**shared) for kind in work), moving)
     finally:
         await neighbours.close()

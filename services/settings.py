@@ -81,6 +81,9 @@ class Api(Section, frozen=True, kw_only=True):
     read_your_writes_s: Annotated[
         float, says("How long an answer to a write waits until lists show the write.", ge=0)
     ] = 5.0
+    backend_timeout_s: Annotated[
+        Seconds, says("How long an answer waits for what a backend does: attach, detach.")
+    ] = 60.0
     write_timeout_s: Annotated[Seconds, says("How long a write may wait for the event store.")] = (
         30.0
     )

@@ -1,12 +1,13 @@
 """What an action on a thing is: its name in the body, its arguments, what it does."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
+from domain.errors import InvalidRequest
 from services.api import bodies, microversions
 from services.api.call import Call
 
@@ -39,3 +40,27 @@ class Action:
     def arguments(self, body: Mapping[str, Any]) -> Any:
         """What the action is given. Raises InvalidRequest."""
         return getattr(bodies.converted(body, self._body), self._attribute)
+
+
+class Actions:
+    """All that can be done to one kind of thing by POST …/action."""
+
+    def __init__(self, name: str, actions: Iterable[Action]) -> None:
+        self._actions = {action.name: action for action in actions}
+        self.body = msgspec.defstruct(
+            name,
+            [action.field for action in self._actions.values()],
+            namespace={"__doc__": "Exactly one action, by its name."},
+            kw_only=True,
+        )
+
+    async def act(self, call: Call) -> Response:
+        """Runs the one action that the body names. Raises InvalidRequest for an unknown one."""
+        body = await call.body(dict[str, Any])
+        if len(body) != 1:
+            raise InvalidRequest("The body must name exactly one action.")
+        (name,) = body
+        action = self._actions.get(name)
+        if action is None or not call.has(action.since):
+            raise InvalidRequest(f"There is no such action: {name[:64]}.")
+        return await action.run(call, action.arguments(body))

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.errors import LimitBelowUsage, OverQuota
 from services.api import (
+    attachments,
     default_types,
     discovery,
     faults,
@@ -55,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
     *volume_actions.ROUTES,
     *transfers.ROUTES,
     *volume_encryption.ROUTES,
+    *attachments.ROUTES,
     *types.ROUTES,
     *type_specs.ROUTES,
     *type_access.ROUTES,

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.event import Event
 from domain.quota import Usage
 from projections.views import Views
 from services.settings import Settings
@@ -63,6 +64,14 @@ class Application(Protocol):
         """Runs a command. Returns when views show it, or when a bounded wait for that is over.
 
         Raises the errors of domain/errors.py.
+        """
+
+    async def carry_out(self, command: Any) -> Event | None:
+        """Runs a command and waits until what it leaves to others is done, and views show it: the
+        event that says so, None if nothing was left to do.
+
+        Raises what it came to if it failed, BackendFailed for one; Unavailable when the time is up
+        that settings allow, and then as much is given up as can be.
         """
 
     async def usage(self, project_id: str) -> dict[str, Usage]:

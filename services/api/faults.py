@@ -20,6 +20,8 @@ CODES: Mapping[type[errors.LapilliError], int] = {
     errors.Conflict: 409,
     errors.AlreadyExists: 409,
     errors.InUse: 400,
+    errors.OutOfStep: 409,
+    errors.BackendFailed: 500,
     errors.OverCommitted: 409,
     errors.Superseded: 409,
     errors.Unavailable: 503,

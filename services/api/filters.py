@@ -29,6 +29,7 @@ CONFIGURED: Mapping[str, tuple[str, ...]] = {
         "consumes_quota",
     ),
     "message": ("resource_uuid", "resource_type", "event_id", "request_id", "message_level"),
+    "attachment": ("volume_id", "status", "instance_id", "attach_status"),
     "pool": ("name", "volume_type"),
     "volume_type": ("is_public", "extra_specs"),
 }

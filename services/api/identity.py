@@ -14,6 +14,9 @@ from services.settings import Settings
 ANONYMOUS = "notused"
 """The token that OpenStack's clients send when they have none (keystoneauth's `none`)."""
 
+SERVICE = "service"
+"""The role by which other services are known (Cinder's service_token_roles)."""
+
 _NAME = re.compile(r"[^\x00-\x20\x7f]{1,255}")
 
 
@@ -23,6 +26,8 @@ class Caller(msgspec.Struct, frozen=True):
     user_id: str
     project_id: str
     roles: tuple[str, ...] = ()
+    service_roles: tuple[str, ...] = ()
+    """Roles of the service that speaks for the user, if one does (a service token)."""
 
 
 class Credentials(msgspec.Struct, frozen=True):
@@ -52,7 +57,8 @@ class Handshake(Exception):
 
 
 class Trusting:
-    """Believes everybody: mode `none`. Callers have the roles of the settings, always.
+    """Believes everybody: mode `none`. Callers have the roles of the settings, always, and there
+    are no service tokens: whoever calls may be a service, too.
 
     The project is that of the token `user:project`, else of the URL, else the default one.
     """
@@ -70,12 +76,15 @@ class Trusting:
                 f"{credentials.login_user or 'admin'}:{credentials.login_project or 'admin'}"
             )
         if not token or token == ANONYMOUS:
-            return Caller(self._user, credentials.path_project or self._project, self._roles)
+            return self._one(self._user, credentials.path_project or self._project)
         user, _, project = token.partition(":")
         project = project or user
         if not _NAME.fullmatch(user) or not _NAME.fullmatch(project):
             raise unauthorized()
-        return Caller(user, project, self._roles)
+        return self._one(user, project)
+
+    def _one(self, user: str, project: str) -> Caller:
+        return Caller(user, project, self._roles, service_roles=(SERVICE,))
 
 
 def unauthorized() -> Fault:

@@ -53,6 +53,19 @@ TRANSFER_ACCEPT = "volume:accept_transfer"
 TRANSFER_DELETE = "volume:delete_transfer"
 TRANSFER_GET = "volume:get_transfer"
 TRANSFER_GET_ALL = "volume:get_all_transfers"
+ATTACHMENT_CREATE = "volume:attachment_create"
+ATTACHMENT_UPDATE = "volume:attachment_update"
+ATTACHMENT_DELETE = "volume:attachment_delete"
+ATTACHMENT_COMPLETE = "volume:attachment_complete"
+RESERVE = "volume_extension:volume_actions:reserve"
+UNRESERVE = "volume_extension:volume_actions:unreserve"
+BEGIN_DETACHING = "volume_extension:volume_actions:begin_detaching"
+ROLL_DETACHING = "volume_extension:volume_actions:roll_detaching"
+ATTACH = "volume_extension:volume_actions:attach"
+DETACH = "volume_extension:volume_actions:detach"
+INITIALIZE_CONNECTION = "volume_extension:volume_actions:initialize_connection"
+TERMINATE_CONNECTION = "volume_extension:volume_actions:terminate_connection"
+FORCE_DETACH = "volume_extension:volume_admin_actions:force_detach"
 FIELD_HOST = "volume_extension:volume_host_attribute"
 FIELD_MIGRATION = "volume_extension:volume_mig_status_attribute"
 FIELD_PROJECT = "volume_extension:volume_tenant_attribute"
@@ -130,6 +143,19 @@ RULES: Mapping[str, str] = {
     DELETE: MEMBER,
     FORCE_DELETE: ADMIN,
     ACTION_FORCE_DELETE: ADMIN,
+    ATTACHMENT_CREATE: MEMBER,
+    ATTACHMENT_UPDATE: MEMBER,
+    ATTACHMENT_DELETE: MEMBER,
+    ATTACHMENT_COMPLETE: MEMBER,
+    RESERVE: MEMBER,
+    UNRESERVE: MEMBER,
+    BEGIN_DETACHING: MEMBER,
+    ROLL_DETACHING: MEMBER,
+    ATTACH: MEMBER,
+    DETACH: MEMBER,
+    INITIALIZE_CONNECTION: MEMBER,
+    TERMINATE_CONNECTION: MEMBER,
+    FORCE_DETACH: ADMIN,
     FIELD_HOST: ADMIN,
     FIELD_MIGRATION: ADMIN,
     FIELD_PROJECT: READER,

@@ -18,13 +18,16 @@ async def named(call: Call) -> VolumeRow:
     """
     text = call.part("volume_id")
     id = as_id(text)
-    row = (
-        None
-        if id is None
-        else await call.application.views.read(volumes.find, id, call.visible_project)
-    )
-    if row is None or not call.allows(rules.GET, owner(row)):
+    if id is None:
         raise NotFound(kind="volume", id=text[:255])
+    return await by_id(call, id)
+
+
+async def by_id(call: Call, id: UUID) -> VolumeRow:
+    """The same of a volume that is named elsewhere."""
+    row = await call.application.views.read(volumes.find, id, call.visible_project)
+    if row is None or not call.allows(rules.GET, owner(row)):
+        raise NotFound(kind="volume", id=str(id))
     return row
 
 

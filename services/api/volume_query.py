@@ -13,10 +13,8 @@ from services.api.routing import Parameter
 from services.api.volume_view import Link
 
 _SAME: dict[str, Any] = {
-    "attach_status": "detached",
     "cluster_name": None,
     "consistencygroup_id": None,
-    "multiattach": False,
     "replication_status": None,
     "service_uuid": None,
     "snapshot_id": None,
@@ -25,6 +23,7 @@ _SAME: dict[str, Any] = {
 """What Cinder's administrators may filter by and is the same for all volumes so far."""
 
 _BOOLEANS = frozenset({"bootable", "consumes_quota", "encrypted", "multiattach"})
+_STORED = frozenset({"multiattach"})
 _NOTHING: tuple[Any, ...] = ()
 
 _COLUMNS = frozenset(
@@ -48,6 +47,8 @@ _COLUMNS = frozenset(
         "encrypted",
         "encryption_key_id",
         "size",
+        "attach_status",
+        "multiattach",
     }
 )
 _TIMES = frozenset({"created_at", "updated_at"})
@@ -159,6 +160,8 @@ def _equal(call: Call, name: str, text: str) -> tuple[str, Any]:
         return name, [filters.boolean(text)]
     if name in _BOOLEANS:
         values = filters.values(text, _loose_boolean)
+        if name in _STORED:  # what is neither true nor false, no volume is
+            values = [value for value in values if not isinstance(value, str)]
     elif name == "size":
         values = filters.values(text, filters.number)
     else:

@@ -1,15 +1,19 @@
 """A volume as the API shows it: which fields, from which microversion, to whom (api.md 2)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from domain.aggregates.volume.attachment import DETACHED
+from projections import attachments
+from projections.attachments import AttachmentRow
 from projections.volumes import VolumeRow
 from services.api import microversions, rules
 from services.api.call import Call
+from services.api.identity import SERVICE
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -25,6 +29,18 @@ class VolumeSummary(msgspec.Struct, frozen=True):
     id: str
     name: str | None
     links: list[Link]
+
+
+class Attached(msgspec.Struct, kw_only=True):
+    """Who has a volume. `id` is the volume's, as Cinder has it."""
+
+    id: str
+    attachment_id: str
+    volume_id: str
+    server_id: str | None
+    host_name: str | None
+    device: str | None
+    attached_at: str | None
 
 
 class VolumeDetail(
@@ -58,8 +74,8 @@ class VolumeDetail(
     bootable: str
     encrypted: bool = False
     multiattach: bool = False
-    attachments: list[dict[str, Any]] = []
     volume_image_metadata: dict[str, str] | UnsetType = UNSET
+    attachments: list[Attached] = []
     group_id: str | UnsetType | None = UNSET
     provider_id: str | UnsetType | None = UNSET
     shared_targets: bool | UnsetType | None = UNSET
@@ -95,6 +111,8 @@ async def details(
     Rules about fields are asked once a request and owner, not for every row's every field.
     """
     names = await call.catalogue.names({row.volume_type_id for row in rows})
+    held = [row.id for row in rows if row.attach_status != DETACHED]
+    attached = await call.application.views.read(attachments.of_volumes, held) if held else {}
     links = linker(call)
     since = _by_microversion(call)
     host = extended and call.allows(rules.FIELD_HOST)
@@ -113,8 +131,10 @@ async def details(
             updated_at=None if row.updated_at is None else time(row.updated_at),
             volume_type=names.get(row.volume_type_id),
             user_id=row.user_id,
-            metadata=_metadata(row),
+            metadata=_metadata(row, attached.get(row.id, ())),
             bootable="true" if row.bootable else "false",
+            multiattach=row.multiattach,
+            attachments=_attached(call, attached.get(row.id, ())),
             links=links(id),
             encrypted=row.encrypted,
             **since,
@@ -140,11 +160,34 @@ async def details(
     return found
 
 
-def _metadata(row: VolumeRow) -> dict[str, str]:
-    """The user's words, and with them the flag that Cinder shows among them."""
-    if row.readonly is None:
-        return row.metadata
-    return {**row.metadata, "readonly": str(row.readonly)}
+def _metadata(row: VolumeRow, found: Sequence[AttachmentRow]) -> dict[str, str]:
+    """The user's words, and with them what Cinder shows among them: whether it may be written to,
+    and how it was attached last."""
+    shown = dict(row.metadata)
+    if row.readonly is not None:
+        shown["readonly"] = str(row.readonly)
+    modes = [each.mode for each in found if each.attached_at is not None and each.mode]
+    if modes:
+        shown["attached_mode"] = modes[-1]
+    return shown
+
+
+def _attached(call: Call, found: Sequence[AttachmentRow]) -> list[Attached]:
+    """Only what is in use; nodes are for administrators and services to know."""
+    tells = call.is_admin or SERVICE in call.caller.roles
+    return [
+        Attached(
+            id=str(each.volume_id),
+            attachment_id=str(each.id),
+            volume_id=str(each.volume_id),
+            server_id=each.server_id,
+            host_name=each.node if tells else None,
+            device=each.device,
+            attached_at=None if each.attached_at is None else time(each.attached_at),
+        )
+        for each in found
+        if each.status == "attached"
+    ]
 
 
 def _by_microversion(call: Call) -> dict[str, Any]:

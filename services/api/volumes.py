@@ -227,6 +227,7 @@ def _as_requested(command: CreateVolume) -> VolumeRow:
         operation=IDLE,
         attach_status="detached",
         migration_status=None,
+        multiattach=False,
     )
 
 

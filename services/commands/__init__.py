@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from services.commands import (
+    attaching,
     default_type,
     encryption_key,
+    exporting,
     extension,
     message,
     migration,
@@ -33,6 +35,8 @@ HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **retype.HANDLERS,
     **migration.HANDLERS,
     **move.HANDLERS,
+    **attaching.HANDLERS,
+    **exporting.HANDLERS,
     **remnant.HANDLERS,
     **encryption_key.HANDLERS,
     **settling.HANDLERS,

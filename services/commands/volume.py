@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Volume, detaching
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest, NotFound, OverQuota
 from domain.event import Moment
@@ -172,6 +172,7 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
         at=cmd.at,
     )
     key = encrypted(volume, volume_type, cmd.at)
+    volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
         await work.commit(reservation, volume, *key, unchanged=[volume_type])
     except OverQuota as over:
@@ -217,6 +218,7 @@ async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
     given_up: list[Aggregate] = []
     if cmd.force:
         given_up = await settling.give_up(volume, "it is deleted by force", work, cmd.at)
+        detaching.let_go(volume, "its volume is deleted by force", cmd.at)
     volume.request_deletion(cmd.at, force=cmd.force)
     if volume.host is None and volume.pending:
         await _commit_deleted(volume, work, cmd.at)
@@ -301,6 +303,7 @@ async def finish_deletion(cmd: FinishDeletion, work: UnitOfWork) -> None:
 
 
 async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment) -> None:
+    detaching.all_removed(volume, at)
     volume.deleted(at)
     key = await unneeded(volume, work, at)
     await work.commit(volume, *await settling.give_back(volume, work, at), *key)

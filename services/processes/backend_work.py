@@ -7,6 +7,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
+from domain.aggregates.volume import Volume
 from services.processes.runtime import ProcessManager
 from services.unit_of_work import Commands
 
@@ -41,6 +42,13 @@ class BackendWork(ProcessManager):
             raise DriverFailure(
                 f"the driver did not answer within {patience_s:g} s", True
             ) from None
+
+
+def spec_of_volume(volume: Volume) -> VolumeSpec:
+    """A volume that is on a backend."""
+    return spec_of(
+        volume.id, host=volume.held_by(), size_gib=volume.size_gib, project_id=volume.project_id
+    )
 
 
 def spec_of(id: UUID, *, host: str, size_gib: int, project_id: str) -> VolumeSpec:

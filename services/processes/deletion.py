@@ -1,12 +1,13 @@
 """Deleting volumes from their backend."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from adapters.drivers.contract import DriverFailure, VolumeBusy
 from domain.aggregates import volume
 from domain.event import Recorded
 from services.commands.volume import FinishDeletion, StartDeletion
-from services.processes.backend_work import BackendWork, spec_of
+from services.processes.backend_work import BackendWork, spec_of_volume
 from services.processes.runtime import reacts_to
 
 
@@ -29,10 +30,11 @@ class Deletion(BackendWork):
         id = cause.aggregate_id
         attempt = await self.run(StartDeletion(id=id, worker=self.worker, at=self.moment(cause)))
         now = await self.commands.aggregates.read(volume.Volume, id)
-        assert now.host is not None
-        spec = spec_of(id, host=now.host, size_gib=now.size_gib, project_id=now.project_id)
+        spec = spec_of_volume(now)
         failure, busy = None, False
         try:
+            for attachment_id in now.attachments:  # of which nobody makes use
+                await self.called(self.driver.disconnect_volume(spec, UUID(attachment_id)))
             await self.called(self.driver.delete_volume(spec))
         except DriverFailure as failed:
             failure, busy = failed.reason, isinstance(failed, VolumeBusy)

@@ -61,6 +61,7 @@ def test_a_requested_volume_is_a_whole_row():
         "encryption": None,
         "encryption_key_id": None,
         "migration_status": None,
+        "multiattach": False,
     }
 
 

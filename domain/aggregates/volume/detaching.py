@@ -75,7 +75,8 @@ def request(volume: Volume, attachment_id: UUID, at: Moment) -> None:
     """Wants it gone: at once if the backend has nothing of it, in good time if it is going
     already. Raises NotFound."""
     attachment = attachment_of(volume, attachment_id)
-    holding.end_detaching(volume, at)
+    if attachment.shown:
+        holding.end_detaching(volume, at)
     if attachment.state in LEAVING:
         return
     if attachment.state == "reserved":

@@ -3,7 +3,7 @@
 import itertools
 import time
 from collections.abc import Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,20 @@ import httpx
 import msgspec
 
 from adapters import database
+from adapters.drivers.memory import Faults, MemoryBackend, MemoryDriver
 from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates.quota_limits import DEFAULT_CLASS
-from domain.event import Actor, Moment
+from domain.errors import NotAllowed, Superseded, Unavailable
+from domain.event import Actor, Event, Moment
 from domain.placement import Pool
 from domain.quota import Usage
 from projections.runner import Runner
 from projections.views import Views
 from services.api.app import build
 from services.api.application import Health, Part, PoolStatus, ServiceStatus
+from services.api.identity import Identity
 from services.commands import HANDLERS
+from services.commands.exporting import ReportExports
 from services.commands.volume import (
     FinishDeletion,
     FinishProvisioning,
@@ -31,14 +35,19 @@ from services.commands.volume import (
     StartProvisioning,
 )
 from services.commands.volume_type import EnsureDefaultVolumeType
+from services.errands import Errand, Outcomes
+from services.processes.attaching import Attaching, Detaching
+from services.processes.backend_work import spec_of
 from services.settings import Settings
 from services.unit_of_work import Commands
+from services.wakeup import Wakeup
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PROJECT = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
 USER = "11111111111111111111111111111111"
-HOST = "host1@files#files"
+BACKEND, POOL = "host1@files", "files"
+HOST = f"{BACKEND}#{POOL}"
 LATEST = {"OpenStack-API-Version": "volume 3.71"}
 
 LIMITS = {
@@ -66,6 +75,13 @@ class StagedApplication:
         """Whether the read models have stopped following."""
         self.unwell: Exception | None = None
         """What every command fails with, if anything."""
+        self.silent = False
+        """Whether the backend does nothing that it is asked for."""
+        self.faults = Faults()
+        self.backend = MemoryBackend({POOL: 1e9})
+        self.driver = MemoryDriver(self.backend, faults=self.faults)
+        self._outcomes = Outcomes(self.store, Wakeup())
+        self._worked = 0
         self._seconds = itertools.count()
         self._ids = itertools.count(1)
         self.engine = engine
@@ -87,6 +103,48 @@ class StagedApplication:
         if not self.late:
             await self.runner.catch_up()
         return done.value
+
+    async def carry_out(self, command: Any) -> Event | None:
+        errand = await self.execute(command)
+        if not isinstance(errand, Errand):
+            return None
+        if not self.silent:
+            await self.backend_works()
+        elif errand.give_up is not None:
+            await self.execute(errand.give_up)
+        ended = await self._outcomes.so_far(errand)
+        if ended is None:
+            raise Unavailable(part="backend", reason="no answer")
+        failure = errand.failure(ended.event)
+        if failure is not None:
+            raise failure
+        return ended.event
+
+    async def backend_works(self) -> None:
+        """What the backend is asked for, as its workers do it."""
+        shared: dict[str, Any] = {
+            "commands": self.commands,
+            "clock": self.clock,
+            "backend": BACKEND,
+            "driver": self.driver,
+            "worker": "w",
+            "timeout_s": 10.0,
+        }
+        managers = (Attaching(**shared), Detaching(**shared))
+        while events := await self.store.log(self._worked, 1000):
+            self._worked = events[-1].position
+            for recorded in events:
+                for manager in managers:
+                    if type(recorded.event) in manager.reactions:
+                        with suppress(NotAllowed, Superseded):
+                            await manager.react(recorded)
+        if not self.late:
+            await self.runner.catch_up()
+
+    async def in_error(self, volume_id: str) -> None:
+        """Its backend cannot let anybody reach it any more."""
+        at = self.moment()
+        await self.execute(ReportExports(id=UUID(volume_id), failure="offline", at=at))
 
     async def usage(self, project_id: str) -> dict[str, Usage]:
         return await self.store.usage(project_id)
@@ -167,6 +225,8 @@ class Stage:
         id, run = UUID(created["id"]), self.application.execute
         await run(PlaceVolume(id=id, pools=[a_pool()], at=self.application.moment()))
         attempt = await run(StartProvisioning(id=id, worker="w", at=self.application.moment()))
+        spec = spec_of(id, host=HOST, size_gib=created["size"], project_id=PROJECT)
+        await self.application.driver.create_volume(spec)
         await run(FinishProvisioning(id=id, attempt=attempt, at=self.application.moment()))
 
     async def told(self, **fields: Any) -> dict[str, Any]:
@@ -198,6 +258,7 @@ async def staged(
     policy_file: str = "",
     application: StagedApplication | None = None,
     monotonic: Callable[[], float] = time.monotonic,
+    callers: Identity | None = None,
 ):
     """A stage; with `application` another API on the same data, such as for another caller."""
     settings = msgspec.convert(
@@ -219,7 +280,7 @@ async def staged(
         )
     else:
         application = _seen_by(application, settings)
-    transport = httpx.ASGITransport(build(application, monotonic=monotonic))
+    transport = httpx.ASGITransport(build(application, monotonic=monotonic, callers=callers))
     async with httpx.AsyncClient(transport=transport, base_url="http://lapilli:8776") as client:
         yield Stage(application, client)
     if own:
@@ -245,4 +306,5 @@ def a_pool() -> Pool:
         reserved_percentage=0,
         over_subscription_ratio=20,
         thin=True,
+        capabilities={"multiattach": True},
     )

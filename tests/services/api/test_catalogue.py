@@ -205,6 +205,7 @@ async def test_the_filters_that_everybody_may_use_are_told(member):
     assert {each["resource"] for each in listed} == {
         "volume",
         "message",
+        "attachment",
         "pool",
         "volume_type",
     }

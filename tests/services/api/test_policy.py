@@ -126,6 +126,18 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.TRANSFER_GET_ALL, "GET", "/volume-transfers", None, 403),
     (rules.FORCE_DELETE, "DELETE", "/volumes/{id}?force=1", None, 403),
     (rules.ACTION_FORCE_DELETE, "POST", "/volumes/{id}/action", {"os-force_delete": None}, 403),
+    (rules.RESERVE, "POST", "/volumes/{id}/action", {"os-reserve": None}, 403),
+    (rules.UNRESERVE, "POST", "/volumes/{id}/action", {"os-unreserve": None}, 403),
+    (rules.BEGIN_DETACHING, "POST", "/volumes/{id}/action", {"os-begin_detaching": None}, 403),
+    (rules.ROLL_DETACHING, "POST", "/volumes/{id}/action", {"os-roll_detaching": None}, 403),
+    (rules.ATTACH, "POST", "/volumes/{id}/action",
+     {"os-attach": {"host_name": "n", "mountpoint": "/dev/vdb"}}, 403),
+    (rules.DETACH, "POST", "/volumes/{id}/action", {"os-detach": None}, 403),
+    (rules.FORCE_DETACH, "POST", "/volumes/{id}/action", {"os-force_detach": {}}, 403),
+    (rules.INITIALIZE_CONNECTION, "POST", "/volumes/{id}/action",
+     {"os-initialize_connection": {"connector": {"host": "n"}}}, 403),
+    (rules.TERMINATE_CONNECTION, "POST", "/volumes/{id}/action",
+     {"os-terminate_connection": {"connector": {"host": "n"}}}, 403),
     (rules.ENCRYPTION, "GET", "/volumes/{id}/encryption", None, 403),
     (rules.GET_METADATA, "GET", "/volumes/{id}/metadata", None, 403),
     (rules.GET_METADATA, "GET", "/volumes/{id}/metadata/k", None, 403),
@@ -257,4 +269,6 @@ def test_every_rule_is_tested():
     others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS, rules.EXTEND_ATTACHED}
     others |= {rules.TRANSFER_GET, rules.TRANSFER_DELETE, rules.TRANSFER_ACCEPT}
     others |= {rules.FIELD_IMAGE_METADATA, rules.MULTIATTACH}
+    others |= {rules.ATTACHMENT_CREATE, rules.ATTACHMENT_UPDATE}
+    others |= {rules.ATTACHMENT_DELETE, rules.ATTACHMENT_COMPLETE}
     assert guarded | others == set(rules.RULES)

@@ -4,10 +4,20 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Delivery, Inbox, Message
-from adapters.drivers.contract import Driver, DriverFailure, Provisioned, VolumeSpec
+from adapters.drivers.contract import (
+    AttachMode,
+    Connected,
+    Connection,
+    Connector,
+    Driver,
+    DriverFailure,
+    Provisioned,
+    VolumeSpec,
+)
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Operation, Work
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
@@ -15,8 +25,11 @@ from adapters.key_manager.memory import MemoryKeyManager
 from adapters.key_manager.port import KeyManager
 from domain import codec
 from domain.aggregates.volume import Volume
+from services.commands.attaching import ConnectAttachment, CreateAttachment, DetachVolume
 from services.commands.extension import ExtendVolume
 from services.commands.volume import DeleteVolume
+from services.errands import Errand, Outcomes
+from services.processes.attaching import Attaching, Detaching
 from services.processes.deletion import Deletion
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
@@ -27,12 +40,14 @@ from services.processes.settlement import Settlement
 from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
+from services.wakeup import Wakeup
 from tests.services.commands.world import LIMITS, World
 from tests.support.around import Life, around
 from tests.support.builders import MORNING, PROJECT, ZONE, a_moment, an_id
 
 BACKEND, POOL = "host1@gold", "pool1"
 CAPACITY_GIB = 100
+ATTACHMENT = an_id(0xA1)
 ACK_WAIT_S = 30.0
 PATIENCE_S = 60.0
 WORKLOAD = Workload(
@@ -96,7 +111,7 @@ class Process:
                     worker=name,
                     timeout_s=timeout_s,
                 )
-                for kind in (Provisioning, Extending, Deletion)
+                for kind in (Provisioning, Extending, Attaching, Detaching, Deletion)
             ),
         ]
         self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
@@ -138,6 +153,19 @@ class MortalDriver(MemoryDriver):
         self._life.point("before extend_volume")
         await super().extend_volume(spec, new_size_gib)
         self._life.point("after extend_volume")
+
+    async def connect_volume(
+        self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
+    ) -> Connection:
+        self._life.point("before connect_volume")
+        made = await super().connect_volume(spec, attachment_id, connector, mode)
+        self._life.point("after connect_volume")
+        return made
+
+    async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
+        self._life.point("before disconnect_volume")
+        await super().disconnect_volume(spec, attachment_id)
+        self._life.point("after disconnect_volume")
 
     def _half(self, operation: Operation) -> MemoryDriver:
         """A driver of the same backend whose next call is cut off half-way."""
@@ -195,6 +223,49 @@ class Ring:
         )
         await self.world.another_process().run(command)
 
+    async def attach(self, *, connector: Connector | None = None) -> Errand | None:
+        """Reserves the volume for a server; given a connector, wants its node connected."""
+        return await self._as_another(
+            CreateAttachment(
+                id=an_id(1),
+                project_id=PROJECT,
+                attachment_id=ATTACHMENT,
+                server_id="server-1",
+                mode=None,
+                connector=connector,
+                at=a_moment(),
+            )
+        )
+
+    async def connect(self, connector: Connector) -> Errand | None:
+        """Of the attachment that is there."""
+        return await self._as_another(
+            ConnectAttachment(
+                id=an_id(1),
+                project_id=PROJECT,
+                attachment_id=ATTACHMENT,
+                connector=connector,
+                at=a_moment(),
+            )
+        )
+
+    async def detach(self) -> Errand | None:
+        """The only attachment."""
+        return await self._as_another(
+            DetachVolume(id=an_id(1), project_id=PROJECT, attachment_id=None, at=a_moment())
+        )
+
+    async def _as_another(self, command: object) -> Errand | None:
+        """By an API process that has seen nothing yet."""
+        errand: Errand | None = await self.world.another_process().run(command)
+        return errand
+
+    async def outcome(self, errand: Errand | None) -> str:
+        """What became of it until now, in a word."""
+        assert errand is not None
+        told = await Outcomes(self.store, Wakeup()).so_far(errand)
+        return "nothing" if told is None else told.event.verb
+
     async def relay(self) -> None:
         """What is in the log is on the bus."""
         place = await self.bus.last_position()
@@ -250,6 +321,11 @@ class Ring:
         """What the log promises on the pool."""
         _, promises = await self.store.promises()
         return promises[f"{BACKEND}#{POOL}"].gib
+
+    @property
+    def connections(self) -> set[Connected]:
+        """What the backend lets nodes reach."""
+        return set(self.backend.pools[POOL].connected)
 
     @property
     def objects(self) -> dict[str, bool]:
