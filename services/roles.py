@@ -39,7 +39,7 @@ from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
-from services.processes.sweep import keep_swept, sweep, sweep_keys
+from services.processes.sweep import keep_swept, sweep, sweep_connections, sweep_keys
 from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
@@ -224,9 +224,11 @@ async def backend(node: Node, name: str) -> None:
     try:
         await _until_usable(node, driver, look)
         interval_s = settings.report_interval_s
+        swept = node.commands, driver
         async with (
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
-            _beside(keep_swept(partial(sweep, node.commands, driver, backend=host), where=host)),
+            _beside(keep_swept(partial(sweep_connections, *swept, backend=host), where=host)),
+            _beside(keep_swept(partial(sweep, *swept, backend=host), where=host)),
             _beside(exporting.keep_exported()),
         ):
             work = (Provisioning, Extending, Attaching, Detaching, Deletion, RemnantRemoval)

@@ -8,7 +8,8 @@ from uuid import UUID, uuid5
 
 import pytest
 
-from adapters.drivers.contract import DriverFailure
+from adapters.drivers.contract import DriverFailure, InvalidConnector
+from adapters.drivers.memory import Fault, Work
 from adapters.event_store.memory import MemoryEventStore
 from domain import codec
 from domain.aggregates import AGGREGATES
@@ -24,6 +25,7 @@ from domain.errors import (
     Unavailable,
 )
 from domain.event import Event, Recorded
+from services.commands.attaching import AttachVolume, CompleteAttachment, HoldVolume
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.volume import DescribeVolume
 from tests.services.commands.moving import (
@@ -40,6 +42,7 @@ from tests.services.commands.moving import (
     without_a_pool,
 )
 from tests.services.commands.world import LIMITS, PATHS, STEPS, ReluctantStore, World
+from tests.services.processes.deaths import die_everywhere
 from tests.services.processes.holding import (
     HOUR_S,
     LARGER_GIB,
@@ -50,6 +53,7 @@ from tests.services.processes.holding import (
     settle,
     succeeded,
 )
+from tests.services.processes.ring import ATTACHMENT, Ring, a_ring_with_a_volume
 from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
 from tests.support.builders import HOST, PROJECT, a_moment, a_pool, an_id
 
@@ -238,6 +242,74 @@ async def test_defect_09_a_creation_that_is_refused_leaves_no_row_and_no_quota()
     assert not (await world.volume(99)).exists
     assert await world.usage() == usage
     await world.assert_sound()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Fault(failure=DriverFailure("offline", True), work=work) for work in Work),
+        Fault(failure=InvalidConnector("no iqn")),
+    ],
+)
+async def test_defect_20_an_attachment_whose_connector_fails_leaves_nothing_reserved(fault):
+    ring = await a_ring_with_a_volume()
+    ring.faults.plan("connect_volume", fault)
+    await ring.attach(connector={"host": "node-1"})
+    assert (await ring.volume()).status == "reserved"
+    await ring.go_on()
+    volume = await ring.volume()
+    assert (volume.status, volume.attachments) == ("available", {})
+    assert ring.connections == set()
+
+
+async def test_defect_20_only_what_is_connected_can_be_completed():
+    ring = await a_ring_with_a_volume()
+    await ring.attach()
+    complete = CompleteAttachment(
+        id=an_id(1), project_id=PROJECT, attachment_id=ATTACHMENT, at=a_moment()
+    )
+    with pytest.raises(NotAllowed, match="reserved"):
+        await ring.world.another_process().run(complete)
+    assert (await ring.volume()).status == "reserved"
+
+
+@pytest.mark.parametrize("wish", ["attach", "detach"])
+async def test_defect_21_a_volume_never_stays_attaching_or_detaching_after_a_crash(wish):
+    async def given() -> Ring:
+        ring = await a_ring_with_a_volume()
+        await ring.attach(connector={"host": "node-1"})
+        if wish == "detach":
+            await ring.go_on()
+            await ring.detach()
+        return ring
+
+    async def then(ring: Ring) -> None:
+        volume = await ring.volume()
+        assert volume.at_rest
+        assert volume.status == ("attaching" if wish == "attach" else "available")
+        assert len(ring.connections) == len(volume.attachments)
+
+    assert len(await die_everywhere(given, then)) > 5
+
+
+async def test_defect_21_what_only_its_user_holds_its_user_can_let_go():
+    for wish, back in (("reserve", "unreserve"), ("begin detaching", "roll detaching")):
+        world = await (await World().has_a_type()).has_a_volume(in_state="available")
+        hold: dict[str, Any] = {"id": an_id(1), "project_id": PROJECT, "at": a_moment()}
+        if wish == "begin detaching":
+            attached: dict[str, Any] = {
+                "server_id": "s",
+                "node": None,
+                "device": "/dev/vdb",
+                "mode": "rw",
+            }
+            await world.run(AttachVolume(**hold, **attached, attachment_id=ATTACHMENT))
+        before = (await world.volume()).status
+        await world.run(HoldVolume(**hold, wish=wish))
+        held = await world.volume()
+        assert held.status in ("attaching", "detaching") and held.at_rest
+        await world.run(HoldVolume(**hold, wish=back))
+        assert (await world.volume()).status == before
 
 
 @pytest.mark.parametrize("path", ["error", "error, on no backend"])

@@ -83,7 +83,7 @@ async def update(call: Call) -> Response:
     return _one(call, _connected(now or row, outcome), connector)
 
 
-async def complete(call: Call, _: Nothing | None) -> Response:
+async def complete(call: Call, _: Nothing | str | None) -> Response:
     """The server uses it."""
     row = await _named(call)
     call.check(rules.ATTACHMENT_COMPLETE, _owner(row))
@@ -214,7 +214,15 @@ def _connected(row: AttachmentRow, outcome: Event | None) -> AttachmentRow:
 
 ACTIONS = Actions(
     "AttachmentActionBody",
-    (Action("os-complete", Nothing | None, complete, since=microversions.ATTACHMENT_COMPLETE),),
+    # a word, too: openstacksdk says which attachment once more
+    (
+        Action(
+            "os-complete",
+            Nothing | str | None,
+            complete,
+            since=microversions.ATTACHMENT_COMPLETE,
+        ),
+    ),
 )
 
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.drivers.contract import Driver, DriverFailure
+from adapters.drivers.contract import Connected, Driver, DriverFailure
 from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume
+from domain.aggregates.volume.exporting import exported
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note
 
@@ -18,7 +19,16 @@ PREFIX = "volume-"
 MUST = frozenset({"available", "error_extending"})
 """A volume in one of these states has an object."""
 MAY = frozenset(
-    {"placed", "provisioning", "error", "cancelling", "deleting", "removing", "error_deleting"}
+    {
+        "placed",
+        "provisioning",
+        "error",
+        "cancelling",
+        "deleting",
+        "removing",
+        "error_deleting",
+        "unreachable",
+    }
 )
 """In these it may: something is under way, or nobody knows what the backend did last."""
 COMING = frozenset({"placed", "moving", "completing"})
@@ -46,6 +56,8 @@ class ObjectAudit:
         self._catch_up = catch_up
         self.compared = 0
         """How many objects were seen."""
+        self.connections = 0
+        """How many connections were seen."""
         self.findings: list[Finding] = []
         self.notes: list[Note] = []
         self.unchecked: list[Note] = []
@@ -70,6 +82,7 @@ class ObjectAudit:
         self._elsewhere(checked)
 
     async def _pool(self, where: str, driver: Driver, pool: str) -> None:
+        await self._connections(where, driver, pool)
         before = self._expected(where)
         objects = await driver.objects(pool)
         self.compared += len(objects)
@@ -86,10 +99,43 @@ class ObjectAudit:
         for id in sorted(missing):
             if f"{PREFIX}{id}" not in objects:
                 detail = f"the volume is available, and {where} has no {PREFIX}{id}"
-                self.findings.append(Finding(kind="object.missing", id=str(id), detail=detail))
+                self._find("object.missing", str(id), detail)
         for name in sorted(orphans & objects):
             detail = f"is on {where}, and {self._whose(name)}"
-            self.findings.append(Finding(kind="object.orphan", id=name, detail=detail))
+            self._find("object.orphan", name, detail)
+
+    async def _connections(self, where: str, driver: Driver, pool: str) -> None:
+        """Who the backend lets reach its volumes, against who the log says is attached."""
+        before = self._reaching(where)
+        there = await driver.connections(pool)
+        self.connections += len(there)
+        missing, extra = before.must - there, there - before.all
+        if not missing and not extra:
+            return
+        await self._catch_up()
+        after = self._reaching(where)
+        missing, extra = missing & after.must, extra - after.all
+        if missing or extra:
+            there = await driver.connections(pool)
+        for each in sorted(missing - there):
+            detail = f"{each.object_name} is attached, and {where} lets nobody reach it for that"
+            self._find("connection.missing", str(each.attachment_id), detail)
+        for each in sorted(extra & there):
+            detail = f"{where} lets somebody reach {each.object_name}, who is not attached"
+            self._find("connection.extra", str(each.attachment_id), detail)
+
+    def _find(self, kind: str, id: str, detail: str) -> None:
+        self.findings.append(Finding(kind=kind, id=id, detail=detail))
+
+    def _reaching(self, where: str) -> "_Reaching":
+        must: set[Connected] = set()
+        may: set[Connected] = set()
+        for volume in self._volumes():
+            for attachment in volume.attachments.values() if volume.host == where else ():
+                connected = Connected(f"{PREFIX}{volume.id}", UUID(attachment.id))
+                well = volume.state in MUST and volume.id not in self._replay.damaged
+                (must if well and exported(attachment) else may).add(connected)
+        return _Reaching(frozenset(must), frozenset(must | may))
 
     def _expected(self, where: str) -> "_Expected":
         must, may = set(), set()
@@ -129,6 +175,13 @@ class ObjectAudit:
         for where, ids in sorted(others.items()):
             detail = f"is not configured here; {len(ids)} volumes are available there"
             self.notes.append(Note(kind="backend", id=where, detail=detail))
+
+
+class _Reaching(msgspec.Struct, frozen=True):
+    """Connections that a pool must have, and all that it may have."""
+
+    must: frozenset[Connected]
+    all: frozenset[Connected]
 
 
 class _Expected(msgspec.Struct, frozen=True):

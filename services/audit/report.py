@@ -50,6 +50,8 @@ KINDS = {
     "key.tie": "an encrypted volume and a key that do not know each other",
     "key.missing": "an encrypted volume whose key the key manager does not have",
     "key.orphan": "a key in the key manager that no volume accounts for",
+    "connection.missing": "an attachment whose backend lets nobody reach the volume",
+    "connection.extra": "a connection on a backend that is none of the log's attachments",
     "rest.not": "something not at rest, where everything was to be",
 }
 """Every kind of finding, and what it means."""

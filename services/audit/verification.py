@@ -178,6 +178,7 @@ class _Verification:
         self._notes += audit.notes
         self._unchecked += audit.unchecked
         self._compared["objects"] = audit.compared
+        self._compared["connections"] = audit.connections
 
     async def _keys(self) -> None:
         audit = keys.KeyAudit(self._replay, self._catch_up)

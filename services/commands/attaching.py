@@ -199,7 +199,7 @@ async def disconnect_node(cmd: DisconnectNode, work: UnitOfWork) -> Errand | Non
 async def abandon_attachment(cmd: AbandonAttachment, work: UnitOfWork) -> None:
     """Raises NotFound, NotAllowed if it is connected by now, or gone."""
     volume = await work.load(Volume, cmd.id)
-    detaching.abandon(volume, cmd.attachment_id, cmd.reason, cmd.at)
+    detaching.give_up(volume, cmd.attachment_id, cmd.reason, cmd.at)
     await work.commit(volume)
 
 

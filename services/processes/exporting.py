@@ -81,7 +81,7 @@ class Exporting:
 
     async def _export(self, volume: Volume) -> str | None:
         """Why not, if not."""
-        for attachment in exporting.exported(volume):
+        for attachment in filter(exporting.exported, volume.attachments.values()):
             try:
                 await connect(self._driver, volume, attachment)
                 await undo_if_gone(self._commands, self._driver, volume.id, UUID(attachment.id))

@@ -1,4 +1,4 @@
-"""Removing what is left of volumes that are gone: objects on backends, keys in the key manager."""
+"""Removing what is left of what is gone: objects and connections on backends, keys."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +10,7 @@ from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
 from adapters.key_manager.port import KeyManager, KeyRefused
 from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.volume import Volume
+from domain.aggregates.volume.attachments import known
 from domain.errors import Unavailable
 from services.processes.backend_work import spec_of
 from services.unit_of_work import Commands
@@ -74,6 +75,34 @@ async def sweep_keys(commands: Commands, keys: KeyManager) -> int:
         await keys.delete(key_id)
         swept += 1
         log.warning("swept a key that no volume has", key=key_id, volume=key.volume_id)
+    return swept
+
+
+async def sweep_connections(commands: Commands, driver: Driver, *, backend: str) -> int:
+    """Ends connections that the log says are gone, as `sweep` removes objects; how many.
+
+    The log knows of every attachment before its backend does, and no id comes twice: there is
+    nothing to race with. Raises DriverFailure, Unavailable.
+    """
+    swept = 0
+    for pool in (await driver.stats()).pools:
+        for connected in sorted(await driver.connections(pool.pool_name)):
+            id = _volume_id(connected.object_name)
+            volume = None if id is None else await commands.aggregates.read(Volume, id)
+            if volume is None or not volume.exists or known(volume, connected.attachment_id):
+                continue
+            host = f"{backend}#{pool.pool_name}"
+            spec = spec_of(
+                volume.id, host=host, size_gib=volume.size_gib, project_id=volume.project_id
+            )
+            await driver.disconnect_volume(spec, connected.attachment_id)
+            swept += 1
+            log.warning(
+                "swept a connection that nobody has",
+                backend=backend,
+                volume=str(id),
+                attachment=str(connected.attachment_id),
+            )
     return swept
 
 

@@ -58,6 +58,7 @@ STEPS: dict[str, Step] = {
     "complete": lambda v, id: attaching.complete(v, id, NOW),
     "remove": lambda v, id: detaching.request(v, id, NOW),
     "abandon": lambda v, id: detaching.abandon(v, id, "too late", NOW),
+    "give up": lambda v, id: detaching.give_up(v, id, "too late", NOW),
     "start to disconnect": lambda v, id: detaching.start(v, id, "worker-1", NOW),
     "not disconnected": lambda v, id: detaching.failed(v, id, attempt(v, id), "broken", NOW),
     "not disconnected, late": lambda v, id: detaching.failed(v, id, 99, "broken", NOW),
@@ -112,6 +113,10 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "connecting": ["attachment_abandoned"],
         "connected": ["attachment_abandoned"],
         "error_attaching": ["attachment_abandoned"],
+    },
+    "give up": {
+        "connection_requested": ["attachment_abandoned"],
+        "connecting": ["attachment_abandoned"],
     },
     "start to disconnect": {
         "removal_requested": ["attachment_disconnection_started"],

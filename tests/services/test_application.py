@@ -11,14 +11,18 @@ import pytest
 
 from adapters import database
 from adapters.bus.memory import MemoryBus
-from domain.errors import Conflict, NotFound, Unavailable
+from domain.aggregates.volume.connecting import Connected
+from domain.errors import Conflict, NotAllowed, NotFound, Unavailable
 from projections import volumes
 from projections.generations import create_tables
 from projections.runner import Runner
 from projections.views import Views
 from projections.volumes import VolumeQuery
 from services.application import LAG_WARNING, Lapilli
+from services.commands.attaching import CreateAttachment, DetachVolume
+from services.commands.exporting import FinishConnection, StartConnection
 from services.commands.volume_type import EnsureDefaultVolumeType
+from services.errands import Errand
 from services.reports import Report, Reports
 from services.settings import Api, Placement, Settings
 from services.unit_of_work import Commands
@@ -220,6 +224,102 @@ async def test_usage_is_what_the_ledger_says(stage: Stage):
     usage = await stage.application.usage(PROJECT)
     assert (usage["volumes"].reserved, usage["gigabytes"].reserved) == (1, 2)
     assert await stage.application.usage("another") == {}
+
+
+# what others carry out
+
+
+def an_attachment() -> CreateAttachment:
+    return CreateAttachment(
+        id=an_id(1),
+        project_id=PROJECT,
+        attachment_id=an_id(0xA1),
+        server_id=None,
+        mode=None,
+        connector={"host": "node-1"},
+        at=a_moment(),
+    )
+
+
+async def the_backend_connects(world: World) -> None:
+    claim: dict[str, Any] = {"id": an_id(1), "attachment_id": an_id(0xA1), "at": a_moment()}
+    attempt = await world.run(StartConnection(**claim, worker="worker-1"))
+    reached: dict[str, Any] = {"driver_volume_type": "fake", "reached_by": {}}
+    await world.run(FinishConnection(**claim, **reached, attempt=attempt))
+
+
+async def test_who_wants_something_of_a_backend_is_answered_when_it_is_done(patient: Stage):
+    await patient.world.has_a_volume(in_state="available")
+    asking = asyncio.create_task(patient.application.carry_out(an_attachment()))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert (await patient.world.volume()).status == "reserved" and not asking.done()
+    await the_backend_connects(patient.world)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not asking.done()  # lists do not show it yet
+    async with asyncio.timeout(30):
+        while not asking.done():
+            await patient.project()
+            await asyncio.sleep(0.01)
+    assert isinstance(await asking, Connected)
+
+
+@pytest.fixture
+async def impatient(tmp_path: Path) -> AsyncIterator[Stage]:
+    """One that waits for backends hardly at all."""
+    stage = Stage(tmp_path, backend_timeout_s=0.01)
+    await stage.open()
+    yield stage
+    await stage.close()
+
+
+async def test_when_its_time_is_up_it_is_given_up_and_nothing_stays_reserved(impatient: Stage):
+    await impatient.world.has_a_volume(in_state="available")
+    with pytest.raises(Unavailable, match="did not answer"):
+        await impatient.application.carry_out(an_attachment())
+    volume = await impatient.world.volume()
+    assert volume.status == "available"
+    [attachment] = volume.attachments.values()
+    assert (attachment.state, attachment.released) == ("removal_requested", True)
+    with pytest.raises(NotAllowed):
+        await the_backend_connects(impatient.world)
+
+
+async def test_what_was_done_at_the_last_moment_counts(impatient: Stage):
+    await impatient.world.has_a_volume(in_state="available")
+
+    async def slowly(errand: Errand, *, timeout_s: float) -> None:
+        await the_backend_connects(impatient.world)
+
+    impatient.application._outcomes.of = slowly  # type: ignore[method-assign]
+    made = await impatient.application.carry_out(an_attachment())
+    assert isinstance(made, Connected)
+    assert (await impatient.world.volume()).status == "attaching"
+
+
+async def test_what_cannot_be_given_up_goes_on_and_who_asked_is_told(impatient: Stage):
+    await impatient.world.has_a_volume(in_state="available")
+    await impatient.world.run(an_attachment())
+    await the_backend_connects(impatient.world)
+    detach = DetachVolume(id=an_id(1), project_id=PROJECT, attachment_id=None, at=a_moment())
+    with pytest.raises(Unavailable, match=r"host1@gold#pool1 is unavailable: no answer"):
+        await impatient.application.carry_out(detach)
+    assert (await impatient.world.volume()).status == "detaching"
+
+
+async def test_what_is_done_at_once_is_answered_at_once(impatient: Stage):
+    await impatient.world.has_a_volume(in_state="available")
+    reserve = CreateAttachment(
+        id=an_id(1),
+        project_id=PROJECT,
+        attachment_id=an_id(0xA1),
+        server_id=None,
+        mode=None,
+        at=a_moment(),
+    )
+    assert await impatient.application.carry_out(reserve) is None
+    assert (await impatient.world.volume()).status == "reserved"
 
 
 # services, pools, zones

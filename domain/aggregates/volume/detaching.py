@@ -13,7 +13,7 @@ from domain.aggregates.volume.attachments import (
     status_with,
 )
 from domain.aggregates.volume.volume import Volume, evolves
-from domain.errors import InvalidRequest
+from domain.errors import InvalidRequest, NotAllowed
 from domain.event import Event, Moment, event
 from domain.machines.attachment import CONNECTING, LEAVING
 
@@ -111,8 +111,19 @@ def one_of(volume: Volume, attachment_id: UUID | None) -> Attachment | None:
     return there[0] if there else None
 
 
+def give_up(volume: Volume, attachment_id: UUID, reason: str, at: Moment) -> None:
+    """Nobody waits any more for it to be connected. Raises NotFound, NotAllowed if it is by now, or
+    is going."""
+    attachment = attachment_of(volume, attachment_id)
+    if attachment.state not in CONNECTING:
+        raise NotAllowed(
+            kind="attachment", id=attachment.id, state=attachment.status, event="give_up"
+        )
+    abandon(volume, attachment_id, reason, at)
+
+
 def abandon(volume: Volume, attachment_id: UUID, reason: str, at: Moment) -> None:
-    """Nobody waits for it any more. Raises NotFound, NotAllowed once it is in use, or going."""
+    """It is to go before it was of use. Raises NotFound, NotAllowed once it is, or is going."""
     attachment = attachment_of(volume, attachment_id)
     record(
         volume,

@@ -21,10 +21,9 @@ class ExportRestored(Event, frozen=True):
     host: str
 
 
-def exported(volume: Volume) -> list[Attachment]:
-    """What its backend has to let nodes reach."""
-    there = volume.attachments.values()
-    return [each for each in there if each.state in CONNECTED and each.connector]
+def exported(attachment: Attachment) -> bool:
+    """Whether the backend has to let its node reach the volume."""
+    return attachment.state in CONNECTED and bool(attachment.connector)
 
 
 def lost(volume: Volume, reason: str, at: Moment) -> None:

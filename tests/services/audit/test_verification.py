@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid5
 
 from adapters.bus.port import Parked
-from adapters.drivers.contract import DriverFailure
+from adapters.drivers.contract import Connected, DriverFailure
 from adapters.event_store.port import Snapshot
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.errors import Unavailable
@@ -123,6 +123,10 @@ class Busy:
         await meanwhile()
         listed: set[str] = await self._driver.objects(pool)
         return listed
+
+    async def connections(self, pool: str) -> set[Connected]:
+        there: set[Connected] = await self._driver.connections(pool)
+        return there
 
 
 async def _nothing() -> None:

@@ -6,15 +6,20 @@ from typing import Any
 
 import pytest
 
-from adapters.drivers.contract import Connected, DriverFailure, InvalidConnector
-from adapters.drivers.memory import Fault, Hold, Work
+from adapters.drivers.contract import Connected, DriverFailure, InvalidConnector, VolumeSpec
+from adapters.drivers.memory import Fault, Hold, MemoryDriver, Work
 from domain.aggregates.volume import detaching
 from domain.errors import NotAllowed
 from services.commands.attaching import AbandonAttachment, CompleteAttachment
 from services.processes.attaching import Attaching, Detaching
+from services.processes.backend_work import spec_of_volume
+from services.processes.sweep import sweep_connections
+from services.unit_of_work import Commands
 from tests.services.processes.deaths import die_everywhere, die_everywhere_twice
 from tests.services.processes.ring import (
     ATTACHMENT,
+    BACKEND,
+    POOL,
     Process,
     Ring,
     a_ring_with_a_volume,
@@ -205,23 +210,21 @@ async def test_a_driver_that_hangs_is_given_up_on_and_what_it_did_is_undone():
 # nobody waits any more
 
 
-@pytest.mark.parametrize("steps", [0, 1])
-async def test_what_is_abandoned_keeps_nobody_out_and_goes_by_itself(steps: int):
+async def test_what_is_given_up_keeps_nobody_out_and_goes_by_itself():
     ring = await a_volume_to_attach()
-    for _ in range(steps):
-        await ring.work(ring.process())
-    if steps:
-        assert ring.connections == CONNECTED
     await ring.world.another_process().run(ABANDON)
     assert (await ring.volume()).status == "available"
     await ring.go_on()
     await assert_detached(ring)
 
 
-async def test_what_is_in_use_cannot_be_abandoned():
-    ring = await an_attached_volume()
+@pytest.mark.parametrize("given", [a_connected_volume, an_attached_volume, a_volume_to_detach])
+async def test_what_is_connected_or_going_cannot_be_given_up_any_more(given):
+    ring = await given()
+    before = await ring.store.last_position()
     with pytest.raises(NotAllowed):
         await ring.world.another_process().run(ABANDON)
+    assert await ring.store.last_position() == before
 
 
 async def test_a_worker_that_connects_what_was_abandoned_and_is_gone_undoes_it():
@@ -272,6 +275,19 @@ async def test_a_process_may_die_anywhere_while_a_volume_goes_with_its_connectio
         assert ring.connections == set()
 
     await die_everywhere(given, then)
+
+
+async def test_a_connection_that_a_dead_worker_made_too_late_is_swept_and_no_other():
+    ring = await an_attached_volume()
+    driver, late = MemoryDriver(ring.backend), an_id(0xDEAD)
+    spec = spec_of_volume(await ring.volume())
+    await driver.connect_volume(spec, late, NODE, "rw")
+    await driver.create_volume(VolumeSpec(id=an_id(7), size_gib=1, pool=POOL, project_id="p"))
+    foreign = VolumeSpec(id=an_id(7), size_gib=1, pool=POOL, project_id="p")
+    await driver.connect_volume(foreign, late, NODE, "rw")
+    assert await sweep_connections(Commands(ring.store), driver, backend=BACKEND) == 1
+    assert ring.connections == {*CONNECTED, Connected(f"volume-{an_id(7)}", late)}
+    assert await sweep_connections(Commands(ring.store), driver, backend=BACKEND) == 0
 
 
 async def test_a_volume_in_error_attaching_is_deleted_with_all_that_the_backend_has_of_it():
