@@ -14,7 +14,7 @@ from adapters.event_store.memory import MemoryEventStore
 from domain import codec
 from domain.aggregates import AGGREGATES
 from domain.aggregates.encryption_key import EncryptionKey, key_of
-from domain.aggregates.volume import Volume, retyping
+from domain.aggregates.volume import Volume, attaching, connecting, properties, retyping
 from domain.encryption import Encryption
 from domain.errors import (
     Conflict,
@@ -53,7 +53,7 @@ from tests.services.processes.holding import (
     settle,
     succeeded,
 )
-from tests.services.processes.ring import ATTACHMENT, Ring, a_ring_with_a_volume
+from tests.services.processes.ring import ATTACHMENT, POOL, Ring, a_ring_with_a_volume
 from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
 from tests.support.builders import HOST, PROJECT, a_moment, a_pool, an_id
 
@@ -271,6 +271,20 @@ async def test_defect_20_only_what_is_connected_can_be_completed():
     with pytest.raises(NotAllowed, match="reserved"):
         await ring.world.another_process().run(complete)
     assert (await ring.volume()).status == "reserved"
+
+
+@pytest.mark.parametrize(("readonly", "mode"), [(None, "rw"), (False, "rw"), (True, "ro")])
+async def test_defect_20_a_readonly_flag_that_says_no_is_not_taken_for_yes(readonly, mode):
+    ring = await a_ring_with_a_volume()
+    volume = await ring.volume()
+    if readonly is not None:
+        properties.set_readonly(volume, readonly, a_moment())
+    attaching.reserve(volume, ATTACHMENT, server_id=None, mode=None, at=a_moment())
+    connecting.connect(volume, ATTACHMENT, {"host": "node-1"}, at=a_moment())
+    await ring.store.append(volume.pending)
+    await ring.go_on()
+    [attached] = ring.backend.pools[POOL].connected.values()
+    assert attached == mode
 
 
 @pytest.mark.parametrize("wish", ["attach", "detach"])

@@ -51,6 +51,8 @@ async def create(call: Call) -> Response:
         )
     volume = await volume_lookup.by_id(call, wish.volume_uuid)
     call.check(rules.ATTACHMENT_CREATE, volume_lookup.owner(volume))
+    if volume.multiattach and volume.bootable and volume.status == "in-use":
+        call.check(rules.MULTIATTACH_BOOTABLE, volume_lookup.owner(volume))
     command = CreateAttachment(
         id=volume.id,
         project_id=call.visible_project,

@@ -53,6 +53,7 @@ TRANSFER_ACCEPT = "volume:accept_transfer"
 TRANSFER_DELETE = "volume:delete_transfer"
 TRANSFER_GET = "volume:get_transfer"
 TRANSFER_GET_ALL = "volume:get_all_transfers"
+MULTIATTACH_BOOTABLE = "volume:multiattach_bootable_volume"
 ATTACHMENT_CREATE = "volume:attachment_create"
 ATTACHMENT_UPDATE = "volume:attachment_update"
 ATTACHMENT_DELETE = "volume:attachment_delete"
@@ -143,6 +144,7 @@ RULES: Mapping[str, str] = {
     DELETE: MEMBER,
     FORCE_DELETE: ADMIN,
     ACTION_FORCE_DELETE: ADMIN,
+    MULTIATTACH_BOOTABLE: MEMBER,
     ATTACHMENT_CREATE: MEMBER,
     ATTACHMENT_UPDATE: MEMBER,
     ATTACHMENT_DELETE: MEMBER,

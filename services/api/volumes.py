@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from domain.errors import InvalidRequest, NotFound
 from domain.lifecycle import IDLE
+from domain.specs import multiattach
 from projections import volumes
 from projections.volumes import VolumeRow
 from services.api import microversions, rules, volume_lookup, volume_query
@@ -68,6 +69,8 @@ async def create(call: Call) -> Response:
     volume_type = await call.catalogue.find(type_name, project_id=call.visible_project)
     await _refuse_sources(call, wish)
     call.check(rules.CREATE)
+    if multiattach(volume_type.extra_specs):
+        call.check(rules.MULTIATTACH)
     command = CreateVolume(
         id=call.application.new_id(),
         project_id=call.caller.project_id,

@@ -5,7 +5,6 @@ from domain.aggregates.volume import Volume, encryption
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest
 from domain.event import Moment
-from domain.specs import multiattach
 from services.unit_of_work import UnitOfWork
 
 
@@ -18,7 +17,7 @@ def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[Encry
     wanted = volume_type.encryption
     if wanted is None:
         return []
-    if multiattach(volume_type.extra_specs):
+    if volume_type.multiattach:
         raise InvalidRequest(
             f"Volume type {volume_type.name} is encrypted and multiattach: volumes cannot be both."
         )

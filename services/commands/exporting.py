@@ -127,7 +127,7 @@ async def _connection(volume: Volume, cmd: FinishConnection, work: UnitOfWork) -
     data = {
         **cmd.reached_by,
         "access_mode": attachment.connected_mode if attachment else "rw",
-        "encrypted": False,
+        "encrypted": volume.encryption is not None,
         "qos_specs": await _limits(volume, work),
     }
     return {"driver_volume_type": cmd.driver_volume_type, "data": data}

@@ -155,8 +155,8 @@ def test_replay_equals_what_was_lived():
 
 def test_everything_that_can_be_under_way_ends_when_it_is_given_up():
     """The one way out that needs neither a worker nor its backend."""
-    assert {"idle", *EXTENDING} == set(UNDER_WAY)
-    for operation in EXTENDING:
+    assert {"idle", *EXTENDING, "attaching", "detaching"} == set(UNDER_WAY)
+    for operation in UNDER_WAY:
         volume = a_volume_that_is(operation)
         giving_up.give_up(volume, "too late", NOW)
         assert volume.operation == "idle"

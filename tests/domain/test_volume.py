@@ -72,7 +72,7 @@ DECISIONS: dict[str, Decide] = {
 }
 
 ALIVE = [state for state in STATES if state != "deleted"]
-SETTLED = ["available", "error", "error_deleting", "error_extending"]
+SETTLED = ["available", "error", "error_deleting", "error_extending", "unreachable"]
 
 LEGAL: dict[str, dict[str, list[str]]] = {
     "place": {"requested": ["placed"]},
@@ -125,7 +125,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
     "change image metadata": {state: ["image_metadata_changed"] for state in ALIVE},
     "offer": {"available": ["offered"]},
     "extend": {"available": ["extension_requested"]},
-    "reset to available": {state: ["reset_to_available"] for state in SETTLED},
+    "reset to available": {state: ["reset_to_available"] for state in SETTLED[:-1]},
     "reset to error": {state: ["reset_to_error"] for state in ALIVE},
     "reset to error_deleting": {state: ["reset_to_error_deleting"] for state in SETTLED},
     "reset to error_extending": {state: ["reset_to_error_extending"] for state in SETTLED},
@@ -166,8 +166,8 @@ def test_every_decision_in_every_state_leads_to_its_events_or_is_refused(decisio
     refusals: tuple[type[Exception], ...] = (NotAllowed,)
     if decision in REFUSED_BY_CLAIM:
         refusals = (Superseded, NotAllowed)
-    if state == "requested":
-        refusals = (*refusals, InvalidRequest)  # it is on no backend yet
+    if state in ("requested", "unreachable"):
+        refusals = (*refusals, InvalidRequest)  # it is on no backend yet; is attached
     assert outcome in refusals
 
 

@@ -360,6 +360,8 @@ async def test_a_pool_shows_what_backend_and_pool_say_under_cinders_names(stage:
         "vendor_name": "Lapilli",
         "driver_version": "1",
         "storage_protocol": "memory",
+        "data_path": "none",
+        "data_path_problem": "",
         "pool_name": "p1",
         "total_capacity_gb": 100.0,
         "free_capacity_gb": 60.0,
@@ -371,8 +373,6 @@ async def test_a_pool_shows_what_backend_and_pool_say_under_cinders_names(stage:
         "max_over_subscription_ratio": 3.0,
         "reserved_percentage": 10,
         "compression": True,
-        "data_path": "none",
-        "data_path_problem": "",
         "backend_state": "up",
     }
 

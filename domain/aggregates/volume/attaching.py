@@ -12,6 +12,7 @@ from domain.aggregates.volume.attachments import (
     status_with,
 )
 from domain.aggregates.volume.volume import Volume, evolves
+from domain.errors import InvalidRequest
 from domain.event import Event, Moment, event
 
 
@@ -93,12 +94,15 @@ def attach(
 ) -> None:
     """A server or node uses it from now on; where it does already, nothing is recorded.
 
-    Raises NotAllowed unless it is free, or reserved by the action.
+    Raises NotAllowed unless it is free, or reserved by the action, InvalidRequest for a mode that a
+    read-only volume does not permit.
     """
     if any(_is_of(each, server_id, node) for each in volume.attachments.values()):
         holding.end_reservation(volume, at)
         return
     volume.check_stays("attach")
+    if volume.readonly and mode != "ro":
+        raise InvalidRequest(f"Volume {volume.id} is read-only and cannot be attached as {mode!r}.")
     shared = volume.multiattach and volume.status == "in-use"
     if volume.operation != "attaching" and volume.status != "available" and not shared:
         raise volume.not_allowed("attach", ("available", "attaching"))

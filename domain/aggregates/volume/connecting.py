@@ -219,7 +219,7 @@ def _request(
 ) -> None:
     node_in(connector)
     volume.check_stays("connect")
-    mode = attachment.mode or connector.get("mode") or "rw"
+    mode = "ro" if volume.readonly else attachment.mode or connector.get("mode") or "rw"
     if mode not in MODES:
         raise InvalidRequest(f"Attach mode {mode!r} is not one of {', '.join(MODES)}.")
     same = (attachment.connector, attachment.connected_mode) == (dict(connector), mode)

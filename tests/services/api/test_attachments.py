@@ -362,6 +362,36 @@ async def test_each_rule_guards_its_request(stage, tmp_path, rule, method, path,
     assert await stage.recorded() == before
 
 
+async def test_sharing_volumes_and_bootable_ones_has_rules_of_its_own(stage, tmp_path):
+    volume = await a_shared_volume(stage)
+    first = await attachment(stage, volume, connector=NODE)
+    await complete(stage, first)
+    body = {"os-set_bootable": {"bootable": True}}
+    await stage.ask("POST", f"/volumes/{volume['id']}/action", body)
+    file = tmp_path / "policy.yaml"
+    both = (rules.MULTIATTACH, rules.MULTIATTACH_BOOTABLE)
+    file.write_text("".join(f'"{rule}": "!"\n' for rule in both))
+    async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
+        wish = {"volume": {"size": 1, "volume_type": "shared"}}
+        assert both[0] in refused(await denied.ask("POST", "/volumes", wish), 403)
+        assert both[1] in refused(await create(denied, volume), 403)
+    assert (await create(stage, volume)).status_code == 200
+
+
+async def test_a_read_only_volume_is_only_read_and_one_that_is_not_is_written_to(stage):
+    for readonly, mode in ((True, "ro"), (False, "rw")):
+        volume = await stage.available()
+        body = {"os-update_readonly_flag": {"readonly": readonly}}
+        path = f"/volumes/{volume['id']}/action"
+        assert (await stage.ask("POST", path, body)).status_code == 202
+        made = await attachment(stage, volume, connector=NODE)
+        assert made["attach_mode"] == made["connection_info"]["access_mode"] == mode
+        await delete(stage, made)
+        attach = {"os-attach": {"mountpoint": "/dev/vdb", "host_name": "n", "mode": "rw"}}
+        answer = await stage.ask("POST", path, attach)
+        assert answer.status_code == (400 if readonly else 202)
+
+
 async def test_another_projects_attachments_cannot_be_seen(stage, member):
     theirs = await stage.available(project=OTHER)
     path = f"/v3/{OTHER}/attachments"

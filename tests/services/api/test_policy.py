@@ -270,5 +270,6 @@ def test_every_rule_is_tested():
     others |= {rules.TRANSFER_GET, rules.TRANSFER_DELETE, rules.TRANSFER_ACCEPT}
     others |= {rules.FIELD_IMAGE_METADATA, rules.MULTIATTACH}
     others |= {rules.ATTACHMENT_CREATE, rules.ATTACHMENT_UPDATE}
+    others |= {rules.MULTIATTACH_BOOTABLE}
     others |= {rules.ATTACHMENT_DELETE, rules.ATTACHMENT_COMPLETE}
     assert guarded | others == set(rules.RULES)

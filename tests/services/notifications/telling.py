@@ -12,8 +12,13 @@ from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
 from domain.aggregates.volume import (
     Volume,
+    attaching,
+    connecting,
+    detaching,
     encryption,
+    exporting,
     extension,
+    holding,
     migrating,
     moving,
     offering,
@@ -38,6 +43,7 @@ from tests.support.builders import (
 
 DAY_S = 86400.0
 SILVER = a_volume_type(0xB, name="silver")
+A = an_id(0xA1)
 
 Step = Callable[[Volume, Moment], Any]
 
@@ -87,6 +93,29 @@ STEPS: Mapping[str, Step] = {
     "boots": lambda v, at: properties.set_bootable(v, True, at),
     "readonly": lambda v, at: properties.set_readonly(v, True, at),
     "image": lambda v, at: properties.change_image_metadata(v, {"os": "debian"}, at),
+    "reserve": lambda v, at: attaching.reserve(v, A, server_id="s", mode=None, at=at),
+    "reach": lambda v, at: connecting.connect(v, A, {"host": "node-1"}, at=at),
+    "connect": lambda v, at: connecting.start(v, A, "worker-1", at),
+    "connected": lambda v, at: connecting.connected(v, A, 1, {}, at),
+    "no_connection": lambda v, at: connecting.failed(v, A, 1, "offline", at=at),
+    "no_connector": lambda v, at: connecting.refused(v, A, 1, "no iqn", at=at),
+    "use": lambda v, at: attaching.complete(v, A, at),
+    "attach": lambda v, at: attaching.attach(
+        v, A, server_id="s", node=None, device="/dev/vdb", mode="rw", at=at
+    ),
+    "detach": lambda v, at: detaching.request(v, A, at),
+    "disconnect": lambda v, at: detaching.start(v, A, "worker-1", at),
+    "not_disconnected": lambda v, at: detaching.failed(
+        v, A, v.attachments[str(A)].attempt, "offline", at
+    ),
+    "detached": lambda v, at: detaching.removed(v, A, at),
+    "abandon": lambda v, at: detaching.abandon(v, A, "too late", at),
+    "hold": lambda v, at: holding.reserve(v, at),
+    "let_go": lambda v, at: holding.let_go(v, at),
+    "begin_detaching": lambda v, at: holding.begin_detaching(v, at),
+    "cut_off": lambda v, at: exporting.lost(v, "offline", at),
+    "back": lambda v, at: exporting.restored(v, at),
+    "share": lambda v, at: v.change_multiattach(True, at),
     "describe": lambda v, at: v.describe("renamed", None, at),
     "label": lambda v, at: v.change_metadata({"tier": "two"}, at),
 }

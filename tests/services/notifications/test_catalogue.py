@@ -74,6 +74,35 @@ PATHS: list[tuple[str, list[str]]] = [
         "place start made say_error say_error_deleting say_error_extending say_available",
         [*CREATED, *at_once("volume.reset_status") * 4],
     ),
+    ("place start made attach", [*CREATED, *at_once("volume.attach")]),
+    (
+        "place start made reserve reach connect connected use detach disconnect detached",
+        [*CREATED, *at_once("volume.attach"), *at_once("volume.detach")],
+    ),
+    (
+        "place start made reserve reach connect no_connection",
+        [*CREATED, "volume.attach.error"],
+    ),
+    (
+        "place start made reserve reach connect no_connector",
+        [*CREATED, "volume.attach.error"],
+    ),
+    (
+        "place start made attach detach disconnect not_disconnected detach disconnect detached",
+        [
+            *CREATED,
+            *at_once("volume.attach"),
+            "volume.detach.start",
+            "volume.detach.error",
+            *at_once("volume.detach"),
+        ],
+    ),
+    ("place start made reserve reach abandon", CREATED),
+    ("share place start made hold let_go", CREATED),
+    (
+        "place start made attach begin_detaching let_go cut_off back",
+        [*CREATED, *at_once("volume.attach")],
+    ),
     ("place start made boots readonly image", CREATED),
     ("place start made describe", [*CREATED, "volume.update.start", "volume.update.end"]),
     ("place start made label", [*CREATED, "volume.update.start", "volume.update.end"]),
