@@ -6,7 +6,7 @@ from enum import Enum
 import msgspec
 
 from domain.aggregates import volume
-from domain.aggregates.volume import encryption, extension, retyping
+from domain.aggregates.volume import connecting, detaching, encryption, extension, retyping
 from domain.event import Event
 
 LEVEL = "ERROR"
@@ -102,6 +102,9 @@ TELLS: Mapping[type[Event], Failure] = {
     volume.ProvisioningFailed: Failure(Action.CREATE_VOLUME, Detail.DRIVER_DID_NOT_CREATE),
     # Cinder, which makes the key while it is asked, has no message of it
     encryption.KeyFailed: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
+    connecting.ConnectionFailed: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_ATTACHED),
+    connecting.ConnectorRefused: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_ATTACHED),
+    detaching.DisconnectionFailed: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_DETACHED),
     extension.ExtensionRefused: Failure(Action.EXTEND_VOLUME, Detail.NO_BACKEND),
     # Cinder, which has no number for retypes, tells nothing of them
     retyping.RetypeRefused: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),

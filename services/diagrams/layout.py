@@ -144,7 +144,8 @@ def _vertex(width: float, height: float) -> Vertex:
 def _placed(vertex: Vertex, left: float, loop: Edge | None) -> Box:
     """A state without its loop, which takes the room to its right; or a label."""
     (x, y), beside = vertex.view.xy, _loop_width(loop)
-    return Box(x - left + MARGIN - beside / 2, y + MARGIN, vertex.view.w - beside, vertex.view.h)
+    height = STATE_HEIGHT if loop else vertex.view.h
+    return Box(x - left + MARGIN - beside / 2, y + MARGIN, vertex.view.w - beside, height)
 
 
 def _beside(state: Box, loop: Edge) -> Box:
@@ -156,7 +157,8 @@ def _beside(state: Box, loop: Edge) -> Box:
 def _state_size(name: str, loop: Edge | None) -> tuple[float, float]:
     # bold, and a size larger than labels
     width = len(name) * CHARACTER * 13 / 12 + 2 * STATE_PADDING
-    return width + _loop_width(loop), STATE_HEIGHT
+    height = _label_size(loop.events)[1] if loop else 0.0
+    return width + _loop_width(loop), max(height, STATE_HEIGHT)
 
 
 def _loop_width(loop: Edge | None) -> float:

@@ -8,7 +8,14 @@ import pytest
 from domain.aggregates import volume
 from domain.aggregates.message import Message, message_id
 from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
-from domain.aggregates.volume import encryption, extension, retyping
+from domain.aggregates.volume import (
+    attaching,
+    connecting,
+    detaching,
+    encryption,
+    extension,
+    retyping,
+)
 from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotFound
 from domain.event import event_types
@@ -122,7 +129,38 @@ def not_retyped():
     return volume
 
 
+def connecting_it():
+    made = an_available_volume(number=7)
+    attaching.reserve(made, UUID(int=7), server_id=None, mode=None, at=at(4))
+    connecting.connect(made, UUID(int=7), {"host": "node-1"}, at=at(5))
+    return made, connecting.start(made, UUID(int=7), "w", at(6))
+
+
+def not_connected():
+    made, attempt = connecting_it()
+    connecting.failed(made, UUID(int=7), attempt, "broken", at=at(7))
+    return made
+
+
+def no_connector():
+    made, attempt = connecting_it()
+    connecting.refused(made, UUID(int=7), attempt, "no iqn", at=at(7))
+    return made
+
+
+def not_disconnected():
+    made, attempt = connecting_it()
+    connecting.connected(made, UUID(int=7), attempt, {}, at(7))
+    detaching.request(made, UUID(int=7), at(8))
+    attempt = detaching.start(made, UUID(int=7), "w", at(9))
+    detaching.failed(made, UUID(int=7), attempt, "broken", at(10))
+    return made
+
+
 TOLD = [
+    (not_connected, connecting.ConnectionFailed, "VOLUME_VOLUME_004_021"),
+    (no_connector, connecting.ConnectorRefused, "VOLUME_VOLUME_004_021"),
+    (not_disconnected, detaching.DisconnectionFailed, "VOLUME_VOLUME_004_022"),
     (lambda: unplaceable(1), volume.PlacementFailed, "VOLUME_VOLUME_001_003"),
     (unmakeable, volume.ProvisioningFailed, "VOLUME_VOLUME_008_012"),
     (without_a_key, encryption.KeyFailed, "VOLUME_VOLUME_008_001"),
