@@ -31,7 +31,9 @@ def change(event: Event) -> Change | None:
             return Change(event.host, event.size_gib, 1, event.decision.ceiling_gib)
         case volume.extension.ExtensionPlaced():
             return Change(event.host, event.added_gib, 0, event.ceiling_gib)
-        case volume.extension.ExtensionFailed() if event.promised_gib:
+        case volume.extension.ExtensionFailed() | volume.extension.ExtensionRefused() if (
+            event.promised_gib
+        ):
             return Change(event.host, -event.promised_gib, 0)
         case move.Placed() if event.host != event.from_host:
             return Change(event.host, event.size_gib, 1, event.decision.ceiling_gib)

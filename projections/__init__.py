@@ -8,6 +8,7 @@ from projections.qos_specs import QOS_SPECS
 from projections.services import SERVICES
 from projections.transfers import TRANSFERS
 from projections.type_encryptions import TYPE_ENCRYPTIONS
+from projections.under_way import UNDER_WAY
 from projections.volume_types import VOLUME_TYPES
 from projections.volumes import VOLUMES
 
@@ -20,6 +21,7 @@ __all__ = [
     "SERVICES",
     "TRANSFERS",
     "TYPE_ENCRYPTIONS",
+    "UNDER_WAY",
     "VOLUMES",
     "VOLUME_TYPES",
 ]
@@ -34,4 +36,5 @@ PROJECTIONS: tuple[Projection, ...] = (
     SERVICES,
     MESSAGES,
     TRANSFERS,
+    UNDER_WAY,
 )

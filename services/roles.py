@@ -28,6 +28,8 @@ from services.neighbours import Neighbours
 from services.node import PROJECTED, Node
 from services.notifications.telling import Notifications
 from services.processes.attaching import Attaching, Detaching
+from services.processes.backend_work import answered
+from services.processes.deadlines import keep_deadlines
 from services.processes.deletion import Deletion
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.exporting import Exporting
@@ -185,9 +187,19 @@ async def processes(node: Node) -> None:
         patience_s=node.settings.key_manager.patience_s,
         timeout_s=node.settings.key_manager.timeout_s,
     )
+    deadlines = node.settings.deadlines
+    late = keep_deadlines(
+        node.commands,
+        node.views,
+        clock=composition.now,
+        allowed=deadlines.allowed,
+        interval_s=deadlines.interval_s,
+        grace_s=deadlines.grace_s,
+    )
     try:
         async with (
             _reporting(node, "cinder-scheduler"),
+            _beside(late),
             _beside(keep_swept(partial(sweep_keys, node.commands, keys), where=PART)),
         ):
             await _work(node, placement, extension, Settlement(**shared), making)
@@ -200,13 +212,14 @@ async def backend(node: Node, name: str) -> None:
     settings = node.settings
     driver = composition.open_driver(settings, name)
     host = composition.backend_host(settings, name)
+    timeout_s = settings.processes.driver_timeout_s
     shared: dict[str, Any] = {
         "commands": node.commands,
         "clock": composition.now,
         "backend": host,
         "driver": driver,
         "worker": node.instance,
-        "timeout_s": settings.processes.driver_timeout_s,
+        "timeout_s": timeout_s,
     }
 
     neighbours = Neighbours(settings, name)
@@ -225,10 +238,11 @@ async def backend(node: Node, name: str) -> None:
         await _until_usable(node, driver, look)
         interval_s = settings.report_interval_s
         swept = node.commands, driver
+        sweeping = partial(sweep, *swept, backend=host, timeout_s=timeout_s)
         async with (
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
             _beside(keep_swept(partial(sweep_connections, *swept, backend=host), where=host)),
-            _beside(keep_swept(partial(sweep, *swept, backend=host), where=host)),
+            _beside(keep_swept(sweeping, where=host)),
             _beside(exporting.keep_exported()),
         ):
             work = (Provisioning, Extending, Attaching, Detaching, Deletion, RemnantRemoval)
@@ -242,7 +256,7 @@ async def _until_usable(node: Node, driver: Driver, look: Callable[[], Awaitable
     """A backend that fails its check takes no work, says why, and is asked again."""
     while going_on():
         try:
-            await driver.check()
+            await answered(driver.check(), within_s=node.settings.processes.driver_timeout_s)
             return
         except DriverFailure:
             with contextlib.suppress(Unavailable):
@@ -255,7 +269,9 @@ async def _backend_report(node: Node, name: str, driver: Driver) -> Report:
     stats, problem, foreign = None, None, {}
     try:
         _, before = await node.store.promises()
-        stats = as_configured(await driver.stats(), node.settings.backends[name])
+        timeout_s = node.settings.processes.driver_timeout_s
+        told = await answered(driver.stats(), within_s=timeout_s)
+        stats = as_configured(told, node.settings.backends[name])
         _, after = await node.store.promises()
         foreign = foreign_gib(stats, host, before, after)
     except DriverFailure as failed:

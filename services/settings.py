@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from domain.deadlines import WAITS
 from services import settings_reference
 from services import settings_sources as sources
 from services.settings_sources import Setting, SettingsError
@@ -21,6 +22,9 @@ from services.settings_sources import Setting, SettingsError
 __all__ = ["Backend", "Setting", "Settings", "SettingsError", "flags", "load", "reference"]
 
 GIB = 1 << 30
+MOST_S = 3e9
+"""A hundred years: more than anybody waits, and less than breaks the arithmetic of dates."""
+DEADLINES = sorted({wait.deadline for states in WAITS.values() for wait in states.values()})
 
 HexId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$")]  # a token of a NATS subject
@@ -254,6 +258,37 @@ class Processes(Section, frozen=True, kw_only=True):
     ] = (0.5, 2.0, 5.0, 15.0, 60.0)
 
 
+class Deadlines(Section, frozen=True, kw_only=True):
+    """How long what is under way may wait for whoever has to go on with it; then it is given up."""
+
+    placement_s: Annotated[
+        Seconds, says("A volume without a backend, until it is in error.", le=MOST_S)
+    ] = 1800.0
+    creation_s: Annotated[
+        Seconds,
+        says(
+            "Each backend with a volume it is to make; then another tries, or it is in error.",
+            le=MOST_S,
+        ),
+    ] = 3600.0
+    deletion_s: Annotated[
+        Seconds, says("A backend with a volume it is to delete, until error_deleting.", le=MOST_S)
+    ] = 3600.0
+    extension_s: Annotated[
+        Seconds, says("Each step of an extension, until the volume has its old size.", le=MOST_S)
+    ] = 3600.0
+    interval_s: Annotated[Seconds, says("How often to look for what is overdue.", le=MOST_S)] = 30.0
+    grace_s: Annotated[
+        float,
+        says("How long a process that has just started lets everything be.", ge=0, le=MOST_S),
+    ] = 300.0
+
+    @property
+    def allowed(self) -> dict[str, float]:
+        """The deadlines by their names, in seconds."""
+        return {name: getattr(self, f"{name}_s") for name in DEADLINES}
+
+
 class Relay(Section, frozen=True, kw_only=True):
     """The relay: publishes the committed log, in order. One is active at a time."""
 
@@ -316,6 +351,7 @@ class Settings(Section, frozen=True, kw_only=True):
     relay: Relay = msgspec.field(default_factory=Relay)
     notifications: Notifications = msgspec.field(default_factory=Notifications)
     processes: Processes = msgspec.field(default_factory=Processes)
+    deadlines: Deadlines = msgspec.field(default_factory=Deadlines)
     backends: dict[Name, Backend] = msgspec.field(default_factory=lambda: {"files": Backend()})
     placement: Placement = msgspec.field(default_factory=Placement)
     messages: Messages = msgspec.field(default_factory=Messages)
@@ -398,6 +434,7 @@ def load(
         merged = sources.laid_over(merged, values, Settings)
     settings = msgspec.convert(merged, Settings)
     _refuse_shared_directories(settings)
+    _refuse_hasty_deadlines(settings)
     return settings
 
 
@@ -412,6 +449,21 @@ def reference() -> str:
     for field in msgspec.structs.fields(Settings):
         titles.setdefault(field.encode_name, getattr(field.type, "__doc__", None) or "")
     return settings_reference.page(_ALL, titles=titles)
+
+
+def _refuse_hasty_deadlines(settings: Settings) -> None:
+    """What may still succeed must not be given up: a driver's call, and its worker's death."""
+    processes = settings.processes
+    driver_s = processes.driver_timeout_s + processes.ack_wait_s
+    least = dict.fromkeys(DEADLINES, driver_s) | {"placement": settings.placement.patience_s}
+    for name, allowed_s in settings.deadlines.allowed.items():
+        if allowed_s <= least[name]:
+            raise SettingsError(
+                source="deadlines",
+                key=f"deadlines.{name}_s",
+                value=f"{allowed_s:g}",
+                expected=f"more than {least[name]:g}, which what it ends may take",
+            )
 
 
 def _refuse_shared_directories(settings: Settings) -> None:

@@ -39,9 +39,10 @@ VOLUME = Lifecycle(
         # again in provisioning: the worker that held the claim is gone, another takes it over
         ("provisioning_started",   ["placed", "provisioning"],     "provisioning"),
         ("provisioned",            ["provisioning"],               "available"),
-        ("provisioning_failed",    ["provisioning"],               "error"),
+        # straight from placed when no worker came to make it
+        ("provisioning_failed",    ["placed", "provisioning"],     "error"),
         # that backend failed, another one shall try: it is on none until it is placed again
-        ("rescheduled",            ["provisioning"],               "requested"),
+        ("rescheduled",            ["placed", "provisioning"],     "requested"),
         ("deletion_requested",     DELETABLE,                      "deleting"),
         # a driver is at work on it: its outcome is waited for, then deletion follows
         ("cancellation_requested", ["provisioning"],               "cancelling"),
@@ -49,7 +50,8 @@ VOLUME = Lifecycle(
         ("deletion_started",       ["deleting", "removing"],       "removing"),
         # straight from deleting when no backend ever held it
         ("deleted",                ["deleting", "removing"],       "deleted"),
-        ("deletion_failed",        ["removing"],                   "error_deleting"),
+        # straight from deleting when no worker came to delete it
+        ("deletion_failed",        ["deleting", "removing"],       "error_deleting"),
         ("found_busy",             ["removing"],                   "available"),
         # what can be under way beside it: see volume_operation.py
         ("extension_requested",    ["available"],                  STAYS),

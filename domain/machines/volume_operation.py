@@ -19,10 +19,12 @@ VOLUME_OPERATION = Lifecycle(
         ("extension_requested",    [IDLE],                            "extending"),
         # its pool has the room, and has promised it
         ("extension_placed",       ["extending"],                     "extension_placed"),
-        ("extension_refused",      ["extending"],                     IDLE),
+        # also when nobody came: its backend has not been asked for anything yet
+        ("extension_refused",      ["extending", "extension_placed"], IDLE),
         # again in growing: the worker that held the claim is gone, another takes it over
         ("extension_started",      ["extension_placed", "growing"],   "growing"),
         ("extended",               ["growing"],                       IDLE),
+        # older versions said so also of what the backend had not begun
         ("extension_failed",       EXTENDING,                         IDLE),
         # awaiting-transfer, until somebody has the key or its owner changes their mind
         ("offered",                [IDLE],                            "offered"),

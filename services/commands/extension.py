@@ -37,10 +37,11 @@ class PlaceExtension(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartExtension(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker claims the making larger of a volume."""
+    """A worker claims the extension of a volume, if it is still `on` the pool it was told of."""
 
     id: UUID
     worker: str
+    on: str | None = None
     at: Moment
 
 
@@ -103,6 +104,7 @@ async def place_extension(cmd: PlaceExtension, work: UnitOfWork) -> None:
 async def start_extension(cmd: StartExtension, work: UnitOfWork) -> int:
     """The attempt's number. Raises NotAllowed if it is not to be extended (any more)."""
     volume = await work.load(Volume, cmd.id)
+    volume.check_on(cmd.on, "extend")
     attempt = extension.start(volume, cmd.worker, cmd.at)
     await work.commit(volume)
     return attempt

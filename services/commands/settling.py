@@ -43,6 +43,30 @@ async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> 
     return settled
 
 
+async def after_attempt(
+    volume: Volume, left_on: str | None, reason: str, work: UnitOfWork, at: Moment
+) -> list[Aggregate]:
+    """What is to be stored with the end of one backend's attempt to make or delete a volume.
+
+    `left_on` is the pool that may keep something of it should the volume go elsewhere.
+    """
+    if volume.at_rest:
+        return await keep(volume, work, at)
+    if volume.host is not None or left_on is None:  # cancelled: its quota goes when it goes
+        return []
+    return [
+        Remnant.leave(
+            volume.id,
+            number=volume.placements,
+            project_id=volume.project_id,
+            host=left_on,
+            size_gib=volume.size_gib,
+            reason=reason,
+            at=at,
+        )
+    ]
+
+
 async def keep(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
     """What paid for the creation of a volume that stays, committed if it still is not: a volume
     in error is there, too, until its user deletes it."""

@@ -9,7 +9,6 @@ from msgspec import UNSET, UnsetType
 
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.remnant import Remnant
 from domain.aggregates.volume import Volume, detaching
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest, NotFound, OverQuota
@@ -94,10 +93,11 @@ class PlaceVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartProvisioning(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker claims the making of a volume."""
+    """A worker claims the making of a volume, if it is still `on` the pool it was told of."""
 
     id: UUID
     worker: str
+    on: str | None = None
     at: Moment
 
 
@@ -116,10 +116,11 @@ class FinishProvisioning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartDeletion(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker claims the deletion of a volume."""
+    """A worker claims the deletion of a volume, if it is still `on` the pool it was told of."""
 
     id: UUID
     worker: str
+    on: str | None = None
     at: Moment
 
 
@@ -247,6 +248,7 @@ async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
 async def start_provisioning(cmd: StartProvisioning, work: UnitOfWork) -> int | None:
     """The attempt's number; None if there is nothing to make (any more). Raises NotAllowed."""
     volume = await work.load(Volume, cmd.id)
+    volume.check_on(cmd.on, "make")
     if volume.state == "cancelling":
         volume.abandon_creation(cmd.at)
         await work.commit(volume)
@@ -264,26 +266,14 @@ async def finish_provisioning(cmd: FinishProvisioning, work: UnitOfWork) -> None
         volume.provisioned(cmd.attempt, cmd.provider_id, cmd.at)
     else:
         volume.provisioning_failed(cmd.attempt, cmd.failure, cmd.at, elsewhere=cmd.elsewhere)
-    if volume.host is None and host is not None:  # another backend shall try
-        remnant = Remnant.leave(
-            volume.id,
-            number=volume.placements,
-            project_id=volume.project_id,
-            host=host,
-            size_gib=volume.size_gib,
-            reason=cmd.failure or "",
-            at=cmd.at,
-        )
-        await work.commit(volume, remnant)
-    elif volume.at_rest:
-        await work.commit(volume, *await settling.keep(volume, work, cmd.at))
-    else:  # cancelled: its quota goes when it goes
-        await work.commit(volume)
+    settled = await settling.after_attempt(volume, host, cmd.failure or "", work, cmd.at)
+    await work.commit(volume, *settled)
 
 
 async def start_deletion(cmd: StartDeletion, work: UnitOfWork) -> int:
     """The attempt's number. Raises NotAllowed if it is not to be deleted (any more)."""
     volume = await work.load(Volume, cmd.id)
+    volume.check_on(cmd.on, "delete")
     attempt = volume.start_deletion(cmd.worker, cmd.at)
     await work.commit(volume)
     return attempt

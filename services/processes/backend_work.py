@@ -34,14 +34,17 @@ class BackendWork(ProcessManager):
 
     async def called(self, call: Awaitable[T], *, timeout_s: float | None = None) -> T:
         """The driver's answer. Raises DriverFailure, also when it takes too long."""
-        patience_s = timeout_s or self._timeout_s
-        try:
-            async with asyncio.timeout(patience_s):
-                return await call
-        except TimeoutError:
-            raise DriverFailure(
-                f"the driver did not answer within {patience_s:g} s", True
-            ) from None
+        return await answered(call, within_s=timeout_s or self._timeout_s)
+
+
+async def answered(call: Awaitable[T], *, within_s: float) -> T:
+    """A driver's answer. Raises DriverFailure, also when it takes too long: then another backend
+    may well do better."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await call
+    except TimeoutError:
+        raise DriverFailure(f"the driver did not answer within {within_s:g} s", True) from None
 
 
 def spec_of_volume(volume: Volume) -> VolumeSpec:

@@ -28,7 +28,9 @@ class Deletion(BackendWork):
 
     async def _remove(self, cause: Recorded[Any]) -> None:
         id = cause.aggregate_id
-        attempt = await self.run(StartDeletion(id=id, worker=self.worker, at=self.moment(cause)))
+        attempt = await self.run(
+            StartDeletion(id=id, worker=self.worker, on=cause.event.host, at=self.moment(cause))
+        )
         now = await self.commands.aggregates.read(volume.Volume, id)
         spec = spec_of_volume(now)
         failure, busy = None, False

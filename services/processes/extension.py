@@ -46,10 +46,13 @@ class Extending(BackendWork):
     async def extend(self, placed: Recorded[extension.ExtensionPlaced]) -> None:
         """Raises NotAllowed if it is larger already, or given up."""
         id = placed.aggregate_id
-        attempt = await self.run(StartExtension(id=id, worker=self.worker, at=self.moment(placed)))
+        on = placed.event.host
+        attempt = await self.run(
+            StartExtension(id=id, worker=self.worker, on=on, at=self.moment(placed))
+        )
         now = await self.commands.aggregates.read(Volume, id)
         wanted = extension.under_way(now)
-        spec = spec_of(id, host=placed.event.host, size_gib=now.size_gib, project_id=now.project_id)
+        spec = spec_of(id, host=on, size_gib=now.size_gib, project_id=now.project_id)
         failure = None
         try:
             await self.called(self.driver.extend_volume(spec, wanted.new_size_gib))

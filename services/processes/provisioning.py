@@ -26,7 +26,7 @@ class Provisioning(BackendWork):
         """Raises NotAllowed if it is made already, or not wanted any more."""
         id, event = placed.aggregate_id, placed.event
         attempt = await self.run(
-            StartProvisioning(id=id, worker=self.worker, at=self.moment(placed))
+            StartProvisioning(id=id, worker=self.worker, on=event.host, at=self.moment(placed))
         )
         if attempt is None:
             return

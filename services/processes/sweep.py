@@ -12,7 +12,7 @@ from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachments import known
 from domain.errors import Unavailable
-from services.processes.backend_work import spec_of
+from services.processes.backend_work import answered, spec_of
 from services.unit_of_work import Commands
 from services.wakeup import going_on
 
@@ -39,7 +39,7 @@ async def keep_swept(
         await asyncio.sleep(interval_s)
 
 
-async def sweep(commands: Commands, driver: Driver, *, backend: str) -> int:
+async def sweep(commands: Commands, driver: Driver, *, backend: str, timeout_s: float) -> int:
     """Removes the objects of volumes that the log says are deleted; how many that were.
 
     A worker whose claim was superseded removes what it made after the volume was gone, unless it
@@ -48,9 +48,9 @@ async def sweep(commands: Commands, driver: Driver, *, backend: str) -> int:
     lists them. Raises DriverFailure, Unavailable.
     """
     swept = 0
-    async for left in _left_behind(commands, driver, backend):
+    async for left in _left_behind(commands, driver, backend, timeout_s):
         try:
-            await driver.delete_volume(left)
+            await answered(driver.delete_volume(left), within_s=timeout_s)
         except DriverFailure as failed:  # one that stays must not keep the others
             log.warning("cannot sweep", backend=backend, volume=str(left.id), reason=failed.reason)
             continue
@@ -107,10 +107,10 @@ async def sweep_connections(commands: Commands, driver: Driver, *, backend: str)
 
 
 async def _left_behind(
-    commands: Commands, driver: Driver, backend: str
+    commands: Commands, driver: Driver, backend: str, timeout_s: float
 ) -> AsyncIterator[VolumeSpec]:
-    for pool in (await driver.stats()).pools:
-        for name in sorted(await driver.objects(pool.pool_name)):
+    for pool in (await answered(driver.stats(), within_s=timeout_s)).pools:
+        for name in sorted(await answered(driver.objects(pool.pool_name), within_s=timeout_s)):
             id = _volume_id(name)
             volume = None if id is None else await commands.aggregates.read(Volume, id)
             if volume is not None and volume.state == "deleted":

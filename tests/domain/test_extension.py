@@ -63,7 +63,11 @@ LEGAL: dict[str, dict[str, str]] = {
     "start": {"extension_placed": "extension_started", "growing": "extension_started"},
     "succeed": {"growing": "extended"},
     "fail": {"growing": "extension_failed"},
-    "give up": dict.fromkeys(["extending", "extension_placed", "growing"], "extension_failed"),
+    "give up": {
+        "extending": "extension_refused",
+        "extension_placed": "extension_refused",
+        "growing": "extension_failed",
+    },
     "delete": {"idle": "deletion_requested"},
     "delete by force alone": {"idle": "deletion_requested"},
     "describe": dict.fromkeys(UNDER_WAY, "described"),
@@ -112,15 +116,24 @@ def test_a_larger_volume_remembers_what_paid_for_it():
     assert (volume.status, volume.at_rest) == ("available", True)
 
 
-@pytest.mark.parametrize("operation", ["extending", "extension_placed", "growing"])
-def test_what_its_pool_promised_is_told_when_it_is_given_up(operation):
+@pytest.mark.parametrize(
+    ("operation", "promised_gib", "status"),
+    [
+        ("extending", 0, "available"),
+        ("extension_placed", 3, "available"),
+        ("growing", 3, "error_extending"),
+    ],
+)
+def test_given_up_it_is_well_unless_its_backend_had_begun_and_its_pool_promises_no_more(
+    operation, promised_gib, status
+):
     volume = a_volume_that_is(operation)
     assert (volume.status, volume.at_rest) == ("extending", False)
     assert giving_up.give_up(volume, "too late", NOW) == PAYS
-    [failed] = [r.event for r in volume.pending]
-    assert isinstance(failed, extension.ExtensionFailed)
-    assert failed.promised_gib == (0 if operation == "extending" else 3)
-    assert (volume.status, volume.size_gib) == ("error_extending", 2)
+    [told] = [r.event for r in volume.pending]
+    assert isinstance(told, extension.ExtensionFailed | extension.ExtensionRefused)
+    assert (told.promised_gib, told.reason) == (promised_gib, "too late")
+    assert (volume.status, volume.size_gib) == (status, 2)
 
 
 def test_a_result_of_an_earlier_extension_is_not_taken_for_one_of_the_next():

@@ -251,7 +251,7 @@ def test_a_creation_cancelled_meanwhile_ends_in_deletion_whatever_came_of_it(fin
     volume = a_volume(in_state="cancelling")
     DECISIONS[finish](volume)
     assert volume.state == "deleting"
-    assert the_only(volume) == events.CreationCancelled(host=HOST, attempt=1)
+    assert the_only(volume) == events.CreationCancelled(host=HOST, attempt=1, reason=None)
 
 
 def test_deletion_of_what_no_backend_holds_names_none():

@@ -113,6 +113,11 @@ def _extend(volume: Volume) -> None:
     extension.request(volume, volume.size_gib + 3, reservation_id=str(an_id(0xE)), at=a_moment())
 
 
+def _grow(volume: Volume) -> None:
+    extension.place(volume, ceiling_gib=None, at=a_moment())
+    extension.start(volume, "worker-1", a_moment())
+
+
 def _not_extended(volume: Volume) -> None:
     extension.give_up(volume, "backend says no", a_moment())
 
@@ -149,7 +154,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "deleting": [_place, _start, _made, _delete],
     "removing": [_place, _start, _made, _delete, _remove],
     "error_deleting": [_place, _start, _made, _delete, _remove, _undeletable],
-    "error_extending": [_place, _start, _made, _extend, _not_extended],
+    "error_extending": [_place, _start, _made, _extend, _grow, _not_extended],
     "unreachable": [_place, _start, _made, _attach, _cut_off],
     "deleted": [_place, _start, _made, _delete, _remove, _gone],
 }

@@ -81,7 +81,8 @@ class ProvisioningFailed(Event, frozen=True):
 
 @event("volume.rescheduled")
 class Rescheduled(Event, frozen=True):
-    """The backend could not make it, and another one shall try; it is on no backend any more.
+    """The backend could not make it, or did not begin to, and another one shall try; it is on no
+    backend any more.
 
     It was placement `number` of at most `most`. What may be left of it there is a remnant.
     """
@@ -111,12 +112,16 @@ class CancellationRequested(Event, frozen=True):
     forced: bool
 
 
-@event("volume.creation_cancelled")
+@event("volume.creation_cancelled", version=2)
 class CreationCancelled(Event, frozen=True):
-    """The worker that was making it is done, one way or the other; deletion may begin."""
+    """The worker that was making it is done, one way or the other; deletion may begin.
+
+    `reason` tells why it is no longer waited for, if that is so.
+    """
 
     host: str
     attempt: int
+    reason: str | None
 
 
 @event("volume.deletion_started")

@@ -26,12 +26,15 @@ class ExtensionPlaced(Event, frozen=True):
     ceiling_gib: float | None
 
 
-@event("volume.extension_refused")
+@event("volume.extension_refused", version=2)
 class ExtensionRefused(Event, frozen=True):
-    """Its pool has no room; it is as it was, and the quota was rolled back in the same append."""
+    """Its pool has no room, or nobody began; it is as it was, and the quota was rolled back in the
+    same append. `promised_gib` is what its pool had promised for it, which is free again.
+    """
 
     host: str
     reason: str
+    promised_gib: int
 
 
 @event("volume.extension_started")
@@ -99,8 +102,10 @@ def place(volume: Volume, *, ceiling_gib: float | None, at: Moment) -> None:
 
 
 def refuse(volume: Volume, reason: str, at: Moment) -> None:
-    """Its pool has no room."""
-    volume.record(ExtensionRefused(host=volume.held_by(), reason=reason), at)
+    """Its pool has no room. Raises NotAllowed if that is decided, or there is no extension."""
+    if volume.operation != "extending":
+        raise volume.not_allowed("extension_refused")
+    volume.record(ExtensionRefused(host=volume.held_by(), reason=reason, promised_gib=0), at)
 
 
 def start(volume: Volume, worker: str, at: Moment) -> int:
@@ -133,9 +138,11 @@ def fail(volume: Volume, attempt: int, reason: str, at: Moment) -> None:
 
 
 def give_up(volume: Volume, reason: str, at: Moment) -> None:
-    """Nobody is to go on with it, whoever may be at it."""
+    """Nobody is to go on with it, whoever may be at it. What its backend has not been asked for
+    yet leaves it as well as it was."""
     promised = 0 if volume.operation == "extending" else _added(volume)
-    volume.record(ExtensionFailed(host=volume.held_by(), reason=reason, promised_gib=promised), at)
+    outcome = ExtensionFailed if volume.operation == "growing" else ExtensionRefused
+    volume.record(outcome(host=volume.held_by(), reason=reason, promised_gib=promised), at)
 
 
 def under_way(volume: Volume) -> Extension:

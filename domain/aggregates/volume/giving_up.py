@@ -5,6 +5,7 @@ from domain.aggregates.volume import extension, holding, migrating, offering, re
 from domain.aggregates.volume.under_way import Extension, Migration, Offer, Retype
 from domain.aggregates.volume.volume import Volume
 from domain.event import Moment
+from domain.placement import Decision
 
 
 def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None) -> str | None:
@@ -37,3 +38,17 @@ def after_move(volume: Volume, move: Move, reason: str, at: Moment) -> None:
         of.refuse(volume, reason, at)
     else:
         of.fail(volume, move, reason, at)
+
+
+def end_waiting(volume: Volume, reason: str, at: Moment) -> None:
+    """Ends a creation or deletion that nobody goes on with: another backend shall make it, or it
+    is in error, or its deletion begins, or could not be done. At rest nothing changes."""
+    match volume.state:
+        case "requested":
+            volume.place(Decision(candidates=[], reason=reason), at, most=volume.most_placements)
+        case "placed" | "provisioning":
+            volume.creation_failed(reason, at, elsewhere=True)
+        case "cancelling":
+            volume.abandon_creation(at, reason=reason)
+        case "deleting" | "removing":
+            volume.give_up_deletion(reason, at)

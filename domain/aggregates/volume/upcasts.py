@@ -32,6 +32,18 @@ def provisioning_failed(fields: Fields) -> Fields:
     return {**fields, "tried": [{"pool": fields["host"], "reason": fields["reason"]}]}
 
 
+@upcasts("volume.creation_cancelled", from_version=1)
+def creation_cancelled(fields: Fields) -> Fields:
+    """Whoever was making it was always waited for."""
+    return {**fields, "reason": None}
+
+
+@upcasts("volume.extension_refused", from_version=1)
+def extension_refused(fields: Fields) -> Fields:
+    """It was only refused before anything was promised."""
+    return {**fields, "promised_gib": 0}
+
+
 def _decision(fields: Fields) -> Fields:
     verdicts = [_verdict(each) for each in fields["candidates"]]
     read = {**fields, "candidates": verdicts, "weighers": ["CapacityWeigher"]}

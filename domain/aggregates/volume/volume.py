@@ -185,7 +185,7 @@ class Volume(Aggregate):
         """The worker made it. Raises Superseded if the claim is no longer this attempt's."""
         self.check_claim(attempt, "provisioning", "cancelling", "removing")
         if self.state == "cancelling":
-            self.record(CreationCancelled(host=self.held_by(), attempt=attempt), at)
+            self.abandon_creation(at)
         else:
             self.record(
                 Provisioned(host=self.held_by(), attempt=attempt, provider_id=provider_id), at
@@ -200,14 +200,19 @@ class Volume(Aggregate):
         have tried as may.
         """
         self.check_claim(attempt, "provisioning", "cancelling", "removing")
-        host = self.held_by()
         if self.state == "cancelling":
-            self.record(CreationCancelled(host=host, attempt=attempt), at)
-        elif elsewhere and self.placements < self.most_placements:
+            self.abandon_creation(at)
+        else:
+            self.creation_failed(reason, at, elsewhere=elsewhere)
+
+    def creation_failed(self, reason: str, at: Moment, *, elsewhere: bool) -> None:
+        """Its backend does not make it, whoever may be at it; as `provisioning_failed`."""
+        host = self.held_by()
+        if elsewhere and self.placements < self.most_placements:
             self.record(
                 Rescheduled(
                     host=host,
-                    attempt=attempt,
+                    attempt=self.attempt,
                     reason=reason,
                     number=self.placements,
                     most=self.most_placements,
@@ -219,12 +224,13 @@ class Volume(Aggregate):
         else:
             tried = [*self.tried, Tried(pool=host, reason=reason)]
             self.record(
-                ProvisioningFailed(host=host, attempt=attempt, reason=reason, tried=tried), at
+                ProvisioningFailed(host=host, attempt=self.attempt, reason=reason, tried=tried), at
             )
 
-    def abandon_creation(self, at: Moment) -> None:
-        """The worker that was making it is gone, and it is not wanted any more."""
-        self.record(CreationCancelled(host=self.held_by(), attempt=self.attempt), at)
+    def abandon_creation(self, at: Moment, *, reason: str | None = None) -> None:
+        """It is not wanted any more, and whoever was making it is done, or no longer waited for
+        for this reason."""
+        self.record(CreationCancelled(host=self.held_by(), attempt=self.attempt, reason=reason), at)
 
     # deletion
 
@@ -259,7 +265,11 @@ class Volume(Aggregate):
     def deletion_failed(self, attempt: int, reason: str, at: Moment) -> None:
         """The backend refused. Raises Superseded if the claim is no longer this attempt's."""
         self.check_claim(attempt, "provisioning", "cancelling", "removing")
-        self.record(DeletionFailed(host=self.held_by(), attempt=attempt, reason=reason), at)
+        self.give_up_deletion(reason, at)
+
+    def give_up_deletion(self, reason: str, at: Moment) -> None:
+        """Nobody is to go on with it, whoever may be at it; it may be there or not."""
+        self.record(DeletionFailed(host=self.held_by(), attempt=self.attempt, reason=reason), at)
 
     def found_busy(self, attempt: int, reason: str, at: Moment) -> None:
         """The backend says it is in use. Raises Superseded as `deletion_failed`."""
@@ -343,6 +353,11 @@ class Volume(Aggregate):
         if self.host is None:
             raise InvalidRequest(f"volume {self.id} is on no backend")
         return self.host
+
+    def check_on(self, host: str | None, wanted: str) -> None:
+        """Raises NotAllowed if it is elsewhere than somebody was told; None is told nothing."""
+        if host is not None and host != self.host:
+            raise self.not_allowed(f"{wanted} on {host}")
 
     def check_claim(self, attempt: int, *claimed: str) -> None:
         """Raises Superseded unless this attempt is at work, in a state or operation of these."""

@@ -236,7 +236,12 @@ EXAMPLES: dict[str, Event] = {
     "volume.extension_placed.v1": extension.ExtensionPlaced(
         host=HOST, added_gib=10, ceiling_gib=500.25
     ),
-    "volume.extension_refused.v1": extension.ExtensionRefused(host=HOST, reason="No room."),
+    "volume.extension_refused.v1": extension.ExtensionRefused(
+        host=HOST, reason="No room.", promised_gib=0
+    ),
+    "volume.extension_refused.v2": extension.ExtensionRefused(
+        host=HOST, reason="Nobody began.", promised_gib=10
+    ),
     "volume.extension_started.v1": extension.ExtensionStarted(
         host=HOST, worker="storage1:4711", attempt=3
     ),
@@ -428,7 +433,10 @@ EXAMPLES: dict[str, Event] = {
     ),
     "volume.deletion_requested.v1": volume.DeletionRequested(host=HOST, forced=True),
     "volume.cancellation_requested.v1": volume.CancellationRequested(host=HOST, forced=True),
-    "volume.creation_cancelled.v1": volume.CreationCancelled(host=HOST, attempt=2),
+    "volume.creation_cancelled.v1": volume.CreationCancelled(host=HOST, attempt=2, reason=None),
+    "volume.creation_cancelled.v2": volume.CreationCancelled(
+        host=HOST, attempt=2, reason="the backend does not answer"
+    ),
     "volume.deletion_started.v1": volume.DeletionStarted(
         host=HOST, worker="storage1:4711", attempt=3
     ),

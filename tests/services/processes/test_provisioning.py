@@ -273,7 +273,9 @@ async def test_what_it_could_not_remove_any_more_is_swept():
         await ring.go_on()
         if (await ring.volume()).state == "deleted":
             orphans += len(ring.objects)
-            await sweep(Commands(ring.store), MemoryDriver(ring.backend), backend=BACKEND)
+            await sweep(
+                Commands(ring.store), MemoryDriver(ring.backend), backend=BACKEND, timeout_s=10.0
+            )
             await ring.assert_nothing_left()
     assert orphans > 0
 
@@ -286,7 +288,7 @@ async def test_sweeping_touches_nothing_that_is_alive_unknown_or_of_others():
         f"volume-{an_id(7)}"
     ]
     before = ring.objects
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND) == 0
+    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 0
     assert ring.objects == before and len(before) == 3
 
 
@@ -302,9 +304,9 @@ async def test_one_that_cannot_be_swept_does_not_keep_the_others():
     ring.backend.pools[POOL].volumes.update(left)
     ring.faults.fail("delete_volume", DriverFailure("stuck", False))
     driver = MemoryDriver(ring.backend, faults=ring.faults)
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND) == 1
+    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 1
     assert list(ring.objects) == [f"volume-{an_id(1)}"]
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND) == 1
+    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 1
     assert ring.objects == {}
 
 
@@ -318,7 +320,7 @@ async def test_sweeping_goes_on_after_a_backend_was_away():
     driver = MemoryDriver(ring.backend, faults=ring.faults)
     sweeping = asyncio.create_task(
         keep_swept(
-            partial(sweep, Commands(ring.store), driver, backend=BACKEND),
+            partial(sweep, Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0),
             where=BACKEND,
             interval_s=0,
         )

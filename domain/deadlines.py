@@ -1,0 +1,67 @@
+"""Deadlines: how long what is under way may wait for whoever has to go on with it.
+
+Every state of every lifecycle in which somebody of ours owes something has one, so that nothing
+waits for ever for a backend that never comes back or a reaction that was parked (lifecycles 15,
+number 21). How long each is, operators decide (settings, `deadlines`).
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from domain.aggregate import Aggregate
+from domain.machines.volume import VOLUME
+from domain.machines.volume_operation import VOLUME_OPERATION
+
+Allowed = Mapping[str, float]
+"""Seconds by the name of the deadline."""
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Which deadline ends a state, and what has not happened then."""
+
+    deadline: str
+    missed: str
+
+
+WAITS: Mapping[str, Mapping[str, Wait]] = {
+    VOLUME.name: {
+        "requested": Wait("placement", "nobody chose a backend"),
+        "placed": Wait("creation", "the backend did not begin to make it"),
+        "provisioning": Wait("creation", "the backend did not tell whether it made it"),
+        "cancelling": Wait("creation", "the backend did not tell that it had stopped making it"),
+        "deleting": Wait("deletion", "the backend did not begin to delete it"),
+        "removing": Wait("deletion", "the backend did not tell whether it deleted it"),
+    },
+    VOLUME_OPERATION.name: {
+        "extending": Wait("extension", "nobody decided whether its pool has the room"),
+        "extension_placed": Wait("extension", "the backend did not begin to extend it"),
+        "growing": Wait("extension", "the backend did not tell whether it extended it"),
+    },
+}
+"""By lifecycle and state. When this table changes, the version of the projection goes up
+(projections/under_way.py)."""
+
+OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
+    (VOLUME_OPERATION.name, "offered"): "its owner or whoever has the key decides",
+    ("transfer", "offered"): "its owner or whoever has the key decides",
+    ("quota_reservation", "reserved"): "ends with what it pays for, or at its own deadline",
+    ("remnant", "left"): "its space stays promised until its backend is back and lets go of it",
+}
+"""What may last as long as it likes, and why nothing is stuck for that."""
+
+
+def overdue(aggregate: Aggregate, allowed: Allowed, now: datetime) -> str | None:
+    """What has not happened to it for longer than is allowed, as a sentence; None if nothing."""
+    for lifecycle, state in (
+        (aggregate.lifecycle, aggregate.state),
+        (aggregate.beside, aggregate.operation),
+    ):
+        wait = WAITS.get(lifecycle.name, {}).get(state) if lifecycle else None
+        if wait is None or aggregate.since is None:
+            continue
+        waited_s = (now - aggregate.since).total_seconds()
+        if waited_s >= allowed[wait.deadline]:
+            return f"{wait.missed} for {waited_s:.0f} s, {allowed[wait.deadline]:g} s being allowed"
+    return None

@@ -1,0 +1,168 @@
+"""What is under way and since when: one row for each thing that somebody of ours has to go on with.
+
+There is nothing here of what is at rest, so that whoever looks for what is late looks at little.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Index,
+    MetaData,
+    Table,
+    Uuid,
+    and_,
+    or_,
+    select,
+    tuple_,
+)
+
+from domain.deadlines import WAITS
+from domain.event import Event, Recorded
+from domain.lifecycle import STAYS, Lifecycle
+from domain.machines import LIFECYCLES
+from domain.machines.volume import VOLUME
+from domain.machines.volume_operation import VOLUME_OPERATION
+from projections.columns import Instant, words
+from projections.projection import Change, Drop, Patch, Projection, Put, Tables
+
+
+def _table(name: str, metadata: MetaData) -> Table:
+    table = Table(
+        name,
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("aggregate_id", Uuid, nullable=False),
+        Column("lifecycle", words(), nullable=False),
+        Column("state", words(), nullable=False),
+        Column("since", Instant, nullable=False),
+        Column("request_id", words(), nullable=False),
+        Column("project_id", words(), nullable=False),
+        Column("cause", words(), nullable=False),
+    )
+    Index(f"{name}_oldest", table.c.since, table.c.id)
+    return table
+
+
+UNDER_WAY = Projection("under_way", version=1, build=_table)
+
+
+class UnderWayRow(msgspec.Struct, frozen=True):
+    """One thing under way: in which `state` of which `lifecycle` an aggregate is. Time in UTC.
+
+    `request_id`, `project_id` and `cause` are of the event that brought it there. A claim that was
+    taken over does not make it younger.
+    """
+
+    id: UUID
+    aggregate_id: UUID
+    lifecycle: str
+    state: str
+    since: datetime
+    request_id: str
+    project_id: str
+    cause: str
+
+
+# How events change it
+
+Key = Callable[[Recorded[Event]], UUID]
+
+
+def _itself(recorded: Recorded[Event]) -> UUID:
+    return recorded.aggregate_id
+
+
+def _beside(recorded: Recorded[Event]) -> UUID:
+    return uuid5(recorded.aggregate_id, "operation")
+
+
+FOLLOWED: Mapping[str, Sequence[tuple[Lifecycle, Key]]] = {
+    "volume": ((VOLUME, _itself), (VOLUME_OPERATION, _beside)),
+}
+"""By the kind of the aggregate: the lifecycles of what can be under way, and what tells one such
+thing from another. When this changes, the version goes up."""
+
+
+class _Effect(msgspec.Struct, frozen=True):
+    """What an event does to a thing: it is over, or in `state`, where it may have been already."""
+
+    state: str | None
+    again: bool = False
+
+
+def _effects(lifecycle: Lifecycle) -> dict[str, _Effect]:
+    """By event; those that change nothing are not there."""
+    owed, found = WAITS[lifecycle.name], dict[str, _Effect]()
+    for event, sources, target in lifecycle.rows:
+        if target in owed:
+            found[event] = _Effect(target, again=target in sources)
+        elif target != STAYS and any(source in owed for source in sources):
+            found[event] = _Effect(None)
+    return found
+
+
+_EFFECTS = {name: _effects(LIFECYCLES[name]) for name in WAITS}
+
+
+def moved(recorded: Recorded[Event]) -> list[Change]:
+    """Whatever happens to it, something may begin, go on or be over."""
+    return [
+        _change(recorded, lifecycle, key(recorded), effect)
+        for lifecycle, key in FOLLOWED[recorded.event.kind]
+        if (effect := _EFFECTS[lifecycle.name].get(recorded.event.verb)) is not None
+    ]
+
+
+for _kind in FOLLOWED:
+    UNDER_WAY.projects_others(_kind)(moved)
+
+
+def _change(recorded: Recorded[Event], lifecycle: Lifecycle, key: UUID, effect: _Effect) -> Change:
+    if effect.state is None:
+        return Drop(key)
+    if effect.again:
+        return Patch(key, {"state": effect.state})
+    row = UnderWayRow(
+        id=key,
+        aggregate_id=recorded.aggregate_id,
+        lifecycle=lifecycle.name,
+        state=effect.state,
+        since=recorded.moment.at,
+        request_id=recorded.moment.request_id,
+        project_id=recorded.moment.actor.project_id,
+        cause=recorded.id,
+    )
+    return Put(key, msgspec.structs.asdict(row))
+
+
+# The query
+
+
+def older_than(
+    connection: Connection,
+    tables: Tables,
+    limits: Mapping[tuple[str, str], datetime],
+    *,
+    after: UnderWayRow | None = None,
+    most: int,
+) -> list[UnderWayRow]:
+    """What has been in a state of a lifecycle since that `limit` or longer, the oldest first."""
+    table = tables[UNDER_WAY.name]
+    late: list[ColumnElement[bool]] = [
+        and_(table.c.lifecycle == lifecycle, table.c.state == state, table.c.since <= limit)
+        for (lifecycle, state), limit in limits.items()
+    ]
+    statement = select(table).where(table.c.since <= max(limits.values()), or_(*late))
+    if after is not None:
+        marker: Any = tuple_(table.c.since, table.c.id)
+        statement = statement.where(marker > (after.since, after.id))
+    statement = statement.order_by(table.c.since, table.c.id).limit(most)
+    return list(starmap(UnderWayRow, connection.execute(statement)))

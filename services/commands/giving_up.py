@@ -1,0 +1,46 @@
+"""The command by which what has been under way for too long is given up."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from domain.aggregate import Aggregate
+from domain.aggregates.volume import Volume, giving_up
+from domain.deadlines import Allowed, overdue
+from domain.event import Moment
+from services.commands import settling
+from services.unit_of_work import UnitOfWork
+
+
+class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
+    """Ends what is under way on a volume if it has outlived its deadline by now.
+
+    `allowed` are the deadlines in seconds, by name.
+    """
+
+    id: UUID
+    allowed: Allowed
+    at: Moment
+
+
+async def give_up(cmd: GiveUp, work: UnitOfWork) -> bool:
+    """Whether it was overdue. What was given up, what its quota and its pool had promised, and
+    what may be left on its backend, in one append. Whoever is still at it is refused later."""
+    volume = await work.load(Volume, cmd.id)
+    reason = overdue(volume, cmd.allowed, cmd.at.at)
+    if reason is None:
+        return False
+    settled: list[Aggregate] = await settling.give_up(volume, reason, work, cmd.at)
+    if volume.pending:  # it is the volume that it was before, with nothing to be settled
+        await work.commit(volume, *settled)
+        return True
+    # what no worker has claimed has left nothing on its backend
+    left_on = volume.host if volume.state == "provisioning" else None
+    giving_up.end_waiting(volume, reason, cmd.at)
+    await work.commit(volume, *await settling.after_attempt(volume, left_on, reason, work, cmd.at))
+    return True
+
+
+HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {GiveUp: give_up}
