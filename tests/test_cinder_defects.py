@@ -54,6 +54,8 @@ from tests.services.processes.holding import (
     succeeded,
 )
 from tests.services.processes.ring import ATTACHMENT, POOL, Ring, a_ring_with_a_volume
+from tests.services.processes.lateness import late
+from tests.services.processes.test_deadlines import CASES
 from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
 from tests.support.builders import HOST, PROJECT, a_moment, a_pool, an_id
 
@@ -472,3 +474,16 @@ async def test_defect_19_a_volume_that_cannot_be_deleted_stays_readable():
         assert "encryption_key.destruction_requested" not in await world.verbs()
         await world.run(await STEPS[step](world, an_id(1)))
     assert (await world.verbs())[-1] == "encryption_key.destruction_requested"
+
+
+@pytest.mark.parametrize("interim", CASES)
+async def test_defect_21_an_interim_state_ends_though_everybody_was_dead_and_some_never_come_back(
+    tmp_path, interim
+):
+    there = await late(tmp_path)
+    await there.comes_to(interim)
+    there.ring.clock.now_s += HOUR_S
+    await there.until_rest(without=CASES[interim].absent)
+    assert (await there.ring.volume()).state == CASES[interim].state
+    await there.assert_sound()
+    await there.close()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.deadlines import WAITS
 from services import settings
 from services.settings import Backend, Settings, SettingsError
 
@@ -196,3 +197,24 @@ def test_the_reference_page_has_every_setting():
     assert "| `api.port` | an integer from 0 to 65535 | `8776` | `LAPILLI_API_PORT` |" in page
     assert "| `backends.NAME.driver` | one of file, memory |" in page
     assert all(f"`{setting.variable}` | `{setting.flag}`" in page for setting in settings.flags())
+
+
+def test_deadlines_that_would_end_what_may_still_succeed_are_refused(tmp_path):
+    text = "processes.driver_timeout_s = 100\nprocesses.ack_wait_s = 20\ndeadlines.deletion_s = 120"
+    refusal = refused(config=a_file(tmp_path, text))
+    assert refusal.key == "deadlines.deletion_s"
+    assert "more than 120" in refusal.expected
+    text = "placement.patience_s = 50\ndeadlines.placement_s = 50"
+    assert refused(config=a_file(tmp_path, text)).key == "deadlines.placement_s"
+    assert settings.load(config=a_file(tmp_path, "deadlines.placement_s = 61"), environ={})
+
+
+def test_every_deadline_is_a_setting_and_lasts_longer_than_all_tries_of_a_reaction():
+    defaults = Settings()
+    assert defaults.deadlines.allowed.keys() == {
+        wait.deadline for states in WAITS.values() for wait in states.values()
+    }
+    patience, pauses = defaults.processes, defaults.processes.backoff_s
+    waited_s = sum((*pauses, *[pauses[-1]] * patience.max_deliveries)[: patience.max_deliveries])
+    for allowed_s in defaults.deadlines.allowed.values():
+        assert allowed_s > waited_s + patience.driver_timeout_s + patience.ack_wait_s

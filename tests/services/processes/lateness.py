@@ -1,0 +1,186 @@
+"""Volumes that wait in every way there is, and what becomes of them when nobody comes."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adapters import database
+from adapters.drivers.contract import VolumeSpec
+from adapters.drivers.memory import MemoryDriver
+from domain.event import Moment
+from projections import PROJECTIONS
+from projections.generations import create_tables
+from projections.runner import Runner
+from projections.views import Views
+from services.audit import quota
+from services.audit.objects import Backend, ObjectAudit
+from services.audit.promises import PromiseAudit
+from services.audit.replay import Replay
+from services.audit.stored import Entry
+from services.commands.extension import ExtendVolume, PlaceExtension, StartExtension
+from services.commands.volume import PlaceVolume
+from services.processes.deadlines import give_up_overdue
+from services.settings import Deadlines
+from services.unit_of_work import Commands
+from tests.services.commands import world
+from tests.services.processes.three import Three, three
+from tests.support.builders import PROJECT, a_moment, an_id
+
+HOUR_S = 3600.0
+ALLOWED = Deadlines().allowed
+BIG = ("provisioning-h@big", "extending-h@big", "deletion-h@big", "remnant-removal-h@big")
+"""All workers of the backend that volumes are placed on first."""
+
+
+class Late:
+    """Three backends with read models, whose deadlines are looked after when told."""
+
+    def __init__(self, ring: Three, directory: Path) -> None:
+        self.ring = ring
+        self._engine = database.engine(database.sqlite_url(directory / "views.db"), durable=False)
+        create_tables(self._engine)
+        self.views = Views(self._engine)
+        self._runner = Runner(self._engine, ring.store, PROJECTIONS, clock=ring.clock)
+
+    async def close(self) -> None:
+        await self.views.close()
+        self._runner.close()
+        self._engine.dispose()
+
+    async def comes_to(self, state: str) -> "Late":
+        """A volume that those who are dead now led there."""
+        await self.ring.create(at=self.now())
+        for step in PATHS[state]:
+            await step(self)
+        return self
+
+    def now(self) -> Moment:
+        return a_moment(self.ring.clock.now_s)
+
+    async def project(self) -> None:
+        await self._runner.catch_up()
+
+    async def give_up_overdue(self, **allowed: float) -> int:
+        """By a process that has seen nothing yet."""
+        await self.project()
+        commands = Commands(self.ring.store)
+        return await give_up_overdue(
+            commands, self.views, clock=self.ring.clock, allowed={**ALLOWED, **allowed}
+        )
+
+    async def until_rest(self, *, without: Sequence[str] = ()) -> list[str]:
+        """Everybody but those works, time goes on; what was given up, by state."""
+        given_up: list[str] = []
+        for _ in range(12):
+            await self.ring.go_on(without=without)
+            before = await self.ring.volume()
+            if before.at_rest:
+                return given_up
+            self.ring.clock.now_s += HOUR_S
+            assert await self.give_up_overdue() == 1
+            given_up.append(before.state if before.operation == "idle" else before.operation)
+        raise AssertionError("it never comes to rest")
+
+    async def assert_sound(self) -> None:
+        """By the audits of `lapilli verify`, and nothing is parked."""
+        ring, replay = self.ring, Replay()
+        pools = PromiseAudit(*await ring.store.promises())
+        ledger = quota.LedgerAudit(*await ring.store.ledger())
+        for each in await ring.store.log(0, 10_000):
+            replay.take(
+                Entry(
+                    position=each.position,
+                    aggregate_id=each.aggregate_id,
+                    version=each.version,
+                    topic=each.event.topic,
+                    recorded=each,
+                )
+            )
+            ledger.take(each.position, each.event)
+            pools.take(each)
+
+        async def nothing_new() -> None:
+            pass
+
+        objects = ObjectAudit(replay, nothing_new)
+        await objects.check(
+            Backend(host=f"h@{name}", pools=["p"], driver=MemoryDriver(backend))
+            for name, backend in ring.backends.items()
+        )
+        found = [*replay.findings, *quota.reservations(replay, ring.clock())]
+        found += [*ledger.findings(), *pools.findings(), *objects.findings]
+        assert [(each.kind, each.detail) for each in found] == []
+        assert [each.error for each in await ring.bus.parked()] == []
+        await ring.assert_sound()
+
+    async def reasons(self) -> list[str]:
+        """What the log says why, of all that happened to the volume and its remnants."""
+        told = (getattr(r.event, "reason", None) for r in await self.ring.store.log(0, 10_000))
+        return [reason for reason in told if reason]
+
+
+async def late(directory: Path, *, max_attempts: int = 3) -> Late:
+    return Late(await three(max_attempts=max_attempts), directory)
+
+
+Step = Callable[[Late], Awaitable[None]]
+
+
+def _by(build: Callable[..., Awaitable[Any]]) -> Step:
+    """What the world of commands does to the volume."""
+
+    async def step(late: Late) -> None:
+        command = await build(late.ring.world, an_id(1))
+        await late.ring.world.run(msgspec.structs.replace(command, at=late.now()))
+
+    return step
+
+
+async def _place(late: Late) -> None:
+    pools = await late.ring.reports.placeable()
+    most = late.ring.max_attempts
+    await late.ring.world.run(
+        PlaceVolume(id=an_id(1), pools=pools, max_attempts=most, at=late.now())
+    )
+
+
+async def _make(late: Late) -> None:
+    """The worker has the backend do it, and tells nobody."""
+    spec = VolumeSpec(id=an_id(1), size_gib=2, pool="p", project_id=PROJECT)
+    await MemoryDriver(late.ring.backends["big"]).create_volume(spec)
+
+
+async def _extend(late: Late) -> None:
+    await late.ring.world.run(
+        ExtendVolume(id=an_id(1), project_id=PROJECT, new_size_gib=5, at=late.now())
+    )
+
+
+async def _place_extension(late: Late) -> None:
+    pools = await late.ring.reports.placeable()
+    await late.ring.world.run(PlaceExtension(id=an_id(1), pools=pools, at=late.now()))
+
+
+async def _start_extension(late: Late) -> None:
+    await late.ring.world.run(StartExtension(id=an_id(1), worker="dead", at=late.now()))
+
+
+_PROVISIONING: Sequence[Step] = (_place, _by(world.start), _make)
+_AVAILABLE: Sequence[Step] = (*_PROVISIONING, _by(world.made))
+_PLACED_TO_GROW: Sequence[Step] = (*_AVAILABLE, _extend, _place_extension)
+
+PATHS: dict[str, Sequence[Step]] = {
+    "requested": (),
+    "placed": (_place,),
+    "provisioning": _PROVISIONING,
+    "cancelling": (*_PROVISIONING, _by(world.force)),
+    "available": _AVAILABLE,
+    "deleting": (*_AVAILABLE, _by(world.delete)),
+    "removing": (*_AVAILABLE, _by(world.delete), _by(world.remove)),
+    "extending": (*_AVAILABLE, _extend),
+    "extension_placed": _PLACED_TO_GROW,
+    "growing": (*_PLACED_TO_GROW, _start_extension),
+}
+"""How a volume gets into each state, or operation, in which it waits for somebody."""

@@ -1,0 +1,448 @@
+"""Nothing is stuck, whoever never comes back, and what comes too late changes nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from adapters.drivers.contract import DriverFailure
+from adapters.drivers.memory import Fault, Faults, Hold, MemoryDriver, Operation
+from domain.aggregates import remnant, volume
+from domain.deadlines import WAITS
+from domain.errors import Unavailable
+from projections import MESSAGES
+from projections.projection import fold
+from services.commands.transfer import OfferVolume
+from services.commands.volume import DeleteVolume
+from services.processes.backend_work import answered
+from services.processes.deadlines import give_up_overdue, keep_deadlines
+from services.processes.sweep import sweep
+from services.unit_of_work import Commands
+from tests.services.processes.lateness import ALLOWED, BIG, HOUR_S, PATHS, Late, late
+from tests.support.around import Life, around
+from tests.support.builders import PROJECT, USER, a_moment, an_id
+
+
+class Case(msgspec.Struct, frozen=True):
+    """Who never comes back, what is given up then one after the other, and what it ends in."""
+
+    absent: Sequence[str]
+    given_up: list[str]
+    state: str
+    host: str | None
+    missed: str
+    back: str = "deleted"
+    """What it ends in when all come back in time."""
+
+
+BIG_POOL, NEXT_POOL = "h@big#p", "h@middle#p"
+CASES = {
+    "requested": Case(
+        ("placement",), ["requested"], "error", None, "nobody chose a backend", "available"
+    ),
+    "placed": Case(
+        BIG, ["placed"], "available", NEXT_POOL, "did not begin to make it", "available"
+    ),
+    "provisioning": Case(
+        BIG, ["provisioning"], "available", NEXT_POOL, "whether it made it", "available"
+    ),
+    "cancelling": Case(
+        BIG, ["cancelling", "deleting"], "error_deleting", BIG_POOL, "stopped making it"
+    ),
+    "deleting": Case(BIG, ["deleting"], "error_deleting", BIG_POOL, "did not begin to delete it"),
+    "removing": Case(BIG, ["removing"], "error_deleting", BIG_POOL, "whether it deleted it"),
+    "extending": Case(
+        ("extension-placement",), ["extending"], "available", BIG_POOL, "has the room", "available"
+    ),
+    "extension_placed": Case(
+        BIG, ["extension_placed"], "available", BIG_POOL, "begin to extend it", "available"
+    ),
+    "growing": Case(
+        BIG, ["growing"], "error_extending", BIG_POOL, "whether it extended it", "available"
+    ),
+}
+
+each_wait = pytest.mark.parametrize("waiting", CASES)
+
+
+@pytest.fixture
+async def open_late(tmp_path: Path) -> AsyncIterator[list[Late]]:
+    """Those in it are closed."""
+    opened: list[Late] = []
+    yield opened
+    for each in opened:
+        await each.close()
+
+
+@pytest.fixture
+async def there(tmp_path: Path) -> AsyncIterator[Late]:
+    opened = await late(tmp_path)
+    yield opened
+    await opened.close()
+
+
+def test_everything_that_can_wait_is_tried_here():
+    assert {state for states in WAITS.values() for state in states} == CASES.keys()
+
+
+@each_wait
+async def test_when_nobody_comes_it_is_given_up_and_at_rest_with_nothing_left(there, waiting):
+    case = CASES[waiting]
+    await there.comes_to(waiting)
+    assert await there.until_rest(without=case.absent) == case.given_up
+    now = await there.ring.volume()
+    assert (now.state, now.host, now.size_gib) == (case.state, case.host, 2)
+    assert now.under_way is None
+    assert case.missed in (await there.reasons())[0]
+    assert await there.ring.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+    await there.assert_sound()
+
+    await there.ring.go_on()  # they do come back, but it is too late
+    assert (await there.ring.volume()).version == now.version
+    expected = {"requested": []}.get(waiting, [now.host])
+    assert [f"h@{name}#p" for name in there.ring.held] == expected
+    await there.assert_sound()
+
+
+@each_wait
+async def test_after_an_hour_of_outage_whatever_is_taken_up_again_in_time_goes_on(there, waiting):
+    await there.comes_to(waiting)
+    there.ring.clock.now_s += HOUR_S
+    await there.ring.go_on()
+    now = await there.ring.volume()
+    assert (now.state, now.operation) == (CASES[waiting].back, "idle")
+    assert await there.give_up_overdue() == 0
+    assert now.size_gib == (5 if "exten" in waiting or waiting == "growing" else 2)
+    await there.assert_sound()
+
+
+@each_wait
+async def test_given_up_the_moment_its_backend_is_back_it_comes_to_rest_all_the_same(
+    there, waiting
+):
+    await there.comes_to(waiting)
+    there.ring.clock.now_s += HOUR_S
+    assert await there.give_up_overdue() == 1
+    await there.ring.go_on()
+    now = await there.ring.volume()
+    assert now.at_rest
+    assert now.state == ("deleted" if waiting == "cancelling" else CASES[waiting].state)
+    await there.assert_sound()
+
+
+@each_wait
+async def test_before_its_time_nothing_is_given_up(there, waiting):
+    await there.comes_to(waiting)
+    deadline = next(
+        w.deadline for states in WAITS.values() for s, w in states.items() if s == waiting
+    )
+    before = await there.ring.volume()
+    there.ring.clock.now_s += ALLOWED[deadline] - 1
+    assert await there.give_up_overdue() == 0
+    there.ring.clock.now_s += 1
+    assert await there.give_up_overdue(**{deadline: ALLOWED[deadline] + 1}) == 0
+    assert (await there.ring.volume()).version == before.version
+    assert await there.give_up_overdue() == 1
+
+
+@each_wait
+async def test_a_view_that_is_behind_gives_nothing_up(there, waiting):
+    case = CASES[waiting]
+    await there.comes_to(waiting)
+    await there.project()
+    there.ring.clock.now_s += HOUR_S
+    await there.ring.go_on()
+    before = await there.ring.store.last_position()
+    given_up = await give_up_overdue(
+        Commands(there.ring.store), there.views, clock=there.ring.clock, allowed=ALLOWED
+    )
+    assert (given_up, await there.ring.store.last_position()) == (0, before)
+    assert (await there.ring.volume()).state == case.back
+
+
+@each_wait
+async def test_a_process_that_gives_up_may_die_at_any_point(open_late, tmp_path, waiting):
+    points = 0
+    while True:
+        directory = tmp_path / str(points)
+        directory.mkdir()
+        there = await late(directory)
+        open_late.append(there)
+        await there.comes_to(waiting)
+        there.ring.clock.now_s += HOUR_S
+        await there.project()
+        life = Life(ends_at=points)
+        store = around(there.ring.store, before=life.before, after=life.after)
+        try:
+            await give_up_overdue(
+                Commands(store), there.views, clock=there.ring.clock, allowed=ALLOWED
+            )
+            break
+        except BaseException:
+            assert life.ended_at is not None
+        await there.until_rest(without=CASES[waiting].absent)
+        assert (await there.ring.volume()).state == CASES[waiting].state
+        await there.assert_sound()
+        points += 1
+    assert points >= 4
+
+
+async def test_claims_that_are_taken_over_again_and_again_do_not_make_it_younger(there):
+    await there.comes_to("provisioning")
+    for _ in range(6):
+        there.ring.clock.now_s += HOUR_S / 6
+        for step in PATHS["provisioning"][1:2]:
+            await step(there)
+    assert (await there.ring.volume()).attempt == 7
+    assert await there.give_up_overdue() == 1
+    assert (await there.ring.volume()).state == "requested"
+
+
+async def test_two_who_look_after_deadlines_give_everything_up_once(there):
+    for number in range(2, 7):
+        await there.ring.world.run(there.ring.world.creation(number, at=there.now()))
+    await there.comes_to("requested")
+    there.ring.clock.now_s += HOUR_S
+    await there.project()
+    both = [Commands(there.ring.store), Commands(there.ring.store)]
+    counts = await asyncio.gather(
+        *(
+            give_up_overdue(each, there.views, clock=there.ring.clock, allowed=ALLOWED)
+            for each in both
+        )
+    )
+    assert sum(counts) == 6
+    log = await there.ring.store.log(0, 1_000)
+    failed = [r.aggregate_id for r in log if isinstance(r.event, volume.PlacementFailed)]
+    assert sorted(failed) == [an_id(number) for number in range(1, 7)]
+
+
+async def test_more_than_are_looked_at_in_one_go_are_all_given_up(there, monkeypatch):
+    monkeypatch.setattr("services.processes.deadlines.AT_ONCE", 2)
+    for number in range(1, 6):
+        await there.ring.world.run(there.ring.world.creation(number, at=there.now()))
+    there.ring.clock.now_s += HOUR_S
+    assert await there.give_up_overdue() == 5
+
+
+async def test_each_backend_is_given_its_time_until_none_is_left(there):
+    await there.comes_to("provisioning")
+    absent = [f"provisioning-h@{name}" for name in there.ring.backends]
+    given_up = await there.until_rest(without=[*absent, *BIG])
+    assert given_up == ["provisioning", "placed", "placed"]
+    [failed] = [
+        r.event
+        for r in await there.ring.store.events(an_id(1))
+        if isinstance(r.event, volume.ProvisioningFailed)
+    ]
+    assert [tried.pool for tried in failed.tried] == ["h@big#p", "h@middle#p", "h@small#p"]
+    assert all("3600 s being allowed" in tried.reason for tried in failed.tried)
+    assert (await there.ring.volume()).state == "error"
+    left = [r for r in await there.ring.store.log(0, 1_000) if isinstance(r.event, remnant.Left)]
+    assert [r.event.host for r in left] == ["h@big#p"]  # elsewhere nobody had begun
+    await there.assert_sound()
+
+
+async def test_whoever_asked_is_told_under_the_request_that_they_made(there):
+    await there.comes_to("requested")
+    there.ring.clock.now_s += HOUR_S
+    await there.give_up_overdue()
+    log = await there.ring.store.log(0, 1_000)
+    [failed] = [r for r in log if isinstance(r.event, volume.PlacementFailed)]
+    assert failed.moment.actor.user_id == "system:deadlines"
+    assert failed.moment.cause == f"{an_id(1)}:1"
+    [message] = fold(MESSAGES, log).values()
+    assert (message["project_id"], message["request_id"]) == (PROJECT, a_moment().request_id)
+
+
+async def test_what_is_offered_to_another_project_may_wait_as_long_as_it_likes(there):
+    await there.comes_to("available")
+    await there.ring.world.run(
+        OfferVolume(
+            id=an_id(9),
+            volume_id=an_id(1),
+            project_id=PROJECT,
+            user_id=USER,
+            name="a gift",
+            key="k",
+            salt="s",
+            at=there.now(),
+        )
+    )
+    there.ring.clock.now_s += 1000 * HOUR_S
+    assert await there.give_up_overdue() == 0
+
+
+# Late work
+
+
+async def caught_in_the_act(there: Late, operation: Operation, state: str, consumer: str):
+    """A worker stands in a call of the driver that does not return, is given up, and all goes on
+    elsewhere; its call, and the task that waits for it."""
+    ring, hold = there.ring, Hold()
+    await there.comes_to(state)
+    ring.timeout_s = 1e6
+    ring.faults["big"].plan(operation, Fault(hold=hold))
+    await ring.go_on(without=BIG)
+    [worker] = [m for m in ring.managers(Life()) if m.consumer == consumer]
+    events = await ring.store.events(an_id(1))
+    [cause] = [r for r in events[-1:] if type(r.event) in worker.reactions]
+    working = asyncio.create_task(worker.react(cause))
+    await hold.reached.wait()
+    ring.clock.now_s += HOUR_S
+    assert await there.give_up_overdue() == 1
+    ring.timeout_s = 10.0
+    await ring.go_on(without=[consumer])
+    return hold, working
+
+
+async def test_what_is_made_too_late_is_removed_again(there):
+    hold, working = await caught_in_the_act(there, "create_volume", "placed", "provisioning-h@big")
+    assert there.ring.held == ["middle"]
+    hold.release()
+    with pytest.raises(Exception, match="no longer holds its claim"):
+        await working
+    assert there.ring.held == ["middle"]
+    await there.ring.go_on()
+    assert (await there.ring.volume()).host == "h@middle#p"
+    await there.assert_sound()
+
+
+async def test_a_deletion_that_succeeds_too_late_changes_nothing_and_can_be_asked_for_again(there):
+    hold, working = await caught_in_the_act(there, "delete_volume", "deleting", "deletion-h@big")
+    before = await there.ring.volume()
+    hold.release()
+    with pytest.raises(Exception, match="not possible for volume"):
+        await working
+    assert await there.ring.volume() == before
+    assert before.state == "error_deleting"
+    deletion = DeleteVolume(id=an_id(1), project_id=PROJECT, force=True, at=there.now())
+    await there.ring.world.another_process().run(deletion)
+    await there.ring.go_on()
+    assert (await there.ring.volume()).state == "deleted"
+    assert await there.ring.world.usage() == {"volumes": (0, 0), "gigabytes": (0, 0)}
+    await there.assert_sound()
+
+
+async def test_an_extension_that_succeeds_too_late_changes_nothing(there):
+    hold, working = await caught_in_the_act(
+        there, "extend_volume", "extension_placed", "extending-h@big"
+    )
+    before = await there.ring.volume()
+    hold.release()
+    with pytest.raises(Exception, match="no longer holds its claim"):
+        await working
+    assert await there.ring.volume() == before
+    assert (before.state, before.size_gib) == ("error_extending", 2)
+    await there.assert_sound()
+
+
+async def test_a_worker_that_was_told_of_the_backend_it_was_on_before_does_not_touch_it(there):
+    ring = there.ring
+    await there.comes_to("placed")
+    old = (await ring.store.events(an_id(1)))[-1]
+    ring.clock.now_s += HOUR_S
+    assert await there.give_up_overdue() == 1
+    placement = ring.managers(Life())[0]
+    await placement.react((await ring.store.events(an_id(1)))[-1])
+    assert (await ring.volume()).host == "h@middle#p"
+    [worker] = [m for m in ring.managers(Life()) if m.consumer == "provisioning-h@big"]
+    with pytest.raises(Exception, match="make on h@big#p is not possible"):
+        await worker.react(old)
+    assert (await ring.volume()).state == "placed"
+    await ring.go_on()
+    assert (ring.held, (await ring.volume()).state) == (["middle"], "available")
+    await there.assert_sound()
+
+
+# Drivers that hang
+
+HANGS: dict[Operation, tuple[str, str, list[str]]] = {
+    "create_volume": ("requested", "available", ["middle"]),
+    "delete_volume": ("deleting", "error_deleting", ["big"]),
+    "extend_volume": ("extending", "error_extending", ["big"]),
+}
+
+
+@pytest.mark.parametrize("operation", HANGS)
+async def test_a_call_that_hangs_is_timed_out_recorded_and_compensated(there, operation):
+    state, outcome, held = HANGS[operation]
+    await there.comes_to(state)
+    there.ring.timeout_s = 0.01
+    there.ring.faults["big"].plan(operation, Fault(hold=Hold()))
+    await there.ring.go_on()
+    now = await there.ring.volume()
+    assert (now.state, there.ring.held) == (outcome, held)
+    assert "the driver did not answer within 0.01 s" in await there.reasons()
+    await there.assert_sound()
+
+
+@pytest.mark.parametrize("operation", ["stats", "objects", "check"])
+async def test_a_backend_that_hangs_when_it_is_asked_about_itself_is_timed_out(there, operation):
+    faults = Faults()
+    faults.plan(operation, Fault(hold=Hold()))
+    driver = MemoryDriver(there.ring.backends["big"], faults=faults)
+    with pytest.raises(DriverFailure, match="did not answer"):
+        await answered(getattr(driver, operation)(), within_s=0.01)
+
+
+@pytest.mark.parametrize("operation", ["stats", "objects"])
+async def test_a_sweep_does_not_wait_for_ever(there, operation):
+    faults = Faults()
+    faults.plan(operation, Fault(hold=Hold()))
+    driver = MemoryDriver(there.ring.backends["big"], faults=faults)
+    with pytest.raises(DriverFailure, match="did not answer"):
+        await sweep(Commands(there.ring.store), driver, backend="h@big", timeout_s=0.01)
+
+
+# Whoever looks after them
+
+
+async def test_it_is_looked_again_and_again_through_an_outage_of_the_store(there):
+    await there.comes_to("requested")
+    there.ring.clock.now_s += HOUR_S
+    await there.project()
+    refused = 0
+
+    async def away(method: str) -> None:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            raise Unavailable(part="store", reason="away")
+
+    store = around(there.ring.store, before=away)
+    looking = asyncio.create_task(
+        keep_deadlines(
+            Commands(store),
+            there.views,
+            clock=there.ring.clock,
+            allowed=ALLOWED,
+            interval_s=0,
+            grace_s=0,
+        )
+    )
+    async with asyncio.timeout(60):
+        while (await there.ring.volume()).state != "error":  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    looking.cancel()
+    assert refused == 3
+
+
+async def test_a_parked_message_does_not_keep_its_volume_for_ever(there):
+    ring = there.ring
+    await there.comes_to("placed")
+    ring.faults["big"].plan("create_volume", Fault(failure=RuntimeError("a mistake")), times=9)
+    await ring.go_on()
+    [parked] = await ring.bus.parked()
+    assert "a mistake" in parked.error
+    assert (await ring.volume()).state == "provisioning"
+    ring.clock.now_s += HOUR_S
+    assert await there.give_up_overdue() == 1
+    await ring.go_on()
+    assert (await ring.volume()).host == "h@middle#p"
+    await ring.bus.retry_parked(parked.id)
+    await ring.go_on()
+    assert (ring.held, (await ring.volume()).state) == (["middle"], "available")
+    await there.assert_sound()
