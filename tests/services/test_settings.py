@@ -206,7 +206,8 @@ def test_deadlines_that_would_end_what_may_still_succeed_are_refused(tmp_path):
     assert "more than 120" in refusal.expected
     text = "placement.patience_s = 50\ndeadlines.placement_s = 50"
     assert refused(config=a_file(tmp_path, text)).key == "deadlines.placement_s"
-    assert settings.load(config=a_file(tmp_path, "deadlines.placement_s = 61"), environ={})
+    loaded = settings.load(config=a_file(tmp_path, "deadlines.placement_s = 61"), environ={})
+    assert loaded.deadlines.allowed["placement"] == 61
 
 
 def test_every_deadline_is_a_setting_and_lasts_longer_than_all_tries_of_a_reaction():
