@@ -26,6 +26,20 @@ def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[Encry
     return [EncryptionKey.request(volume.id, project_id=project_id, encryption=wanted, at=at)]
 
 
+async def without_key(
+    volume: Volume, reason: str, work: UnitOfWork, at: Moment
+) -> list[EncryptionKey]:
+    """Gives up a volume that waits for its key, and the key; none where it waits for none."""
+    if volume.state != "requested" or volume.encryption is None or volume.encryption_key_id:
+        return []
+    failure = f"its key was not made: {reason}"
+    encryption.key_failed(volume, failure, at)
+    key = await work.load(EncryptionKey, key_of(volume.id))
+    if key.state == "requested":
+        key.making_failed(failure, at)
+    return [key]
+
+
 async def unneeded(volume: Volume, work: UnitOfWork, at: Moment) -> list[EncryptionKey]:
     """The key of a volume that is gone, told so; none where it has none."""
     if volume.encryption is None:

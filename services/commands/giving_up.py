@@ -10,7 +10,7 @@ from domain.aggregate import Aggregate
 from domain.aggregates.volume import Volume, giving_up
 from domain.deadlines import Allowed, overdue
 from domain.event import Moment
-from services.commands import settling
+from services.commands import encrypting, settling
 from services.unit_of_work import UnitOfWork
 
 
@@ -38,8 +38,11 @@ async def give_up(cmd: GiveUp, work: UnitOfWork) -> bool:
         return True
     # what no worker has claimed has left nothing on its backend
     left_on = volume.host if volume.state == "provisioning" else None
-    giving_up.end_waiting(volume, reason, cmd.at)
-    await work.commit(volume, *await settling.after_attempt(volume, left_on, reason, work, cmd.at))
+    keys = await encrypting.without_key(volume, reason, work, cmd.at)
+    if not keys:
+        giving_up.end_waiting(volume, reason, cmd.at)
+    settled = await settling.after_attempt(volume, left_on, reason, work, cmd.at)
+    await work.commit(volume, *keys, *settled)
     return True
 
 

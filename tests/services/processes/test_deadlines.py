@@ -10,10 +10,13 @@ import pytest
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.memory import Fault, Faults, Hold, MemoryDriver, Operation
 from domain.aggregates import remnant, volume
+from domain.aggregates.encryption_key import EncryptionKey, key_of
 from domain.deadlines import WAITS
-from domain.errors import Unavailable
+from domain.encryption import Encryption
+from domain.errors import NotAllowed, Unavailable
 from projections import MESSAGES
 from projections.projection import fold
+from services.commands.encryption_key import FinishKeyMaking
 from services.commands.transfer import OfferVolume
 from services.commands.volume import DeleteVolume
 from services.processes.backend_work import answered
@@ -273,6 +276,44 @@ async def test_what_is_offered_to_another_project_may_wait_as_long_as_it_likes(t
     )
     there.ring.clock.now_s += 1000 * HOUR_S
     assert await there.give_up_overdue() == 0
+
+
+async def test_a_volume_whose_key_nobody_makes_is_in_error_and_the_key_goes(there):
+    ring = there.ring
+    await ring.world.has_encryption(Encryption(provider="luks", key_size=256))
+    await there.comes_to("requested")
+    assert await there.until_rest(without=["encryption-keys"]) == ["requested"]
+    assert (await ring.volume()).state == "error"
+    [failed] = [
+        r.event
+        for r in await ring.store.events(an_id(1))
+        if isinstance(r.event, volume.encryption.KeyFailed)
+    ]
+    assert failed.reason.startswith("its key was not made: ")
+    await there.assert_sound()
+    await ring.go_on()  # whoever makes keys is back, too late
+    key = EncryptionKey.from_history(key_of(an_id(1)), await ring.store.events(key_of(an_id(1))))
+    assert (key.state, await ring.keys.keys()) == ("destroyed", {})
+    await there.assert_sound()
+
+
+async def test_a_key_that_is_made_too_late_does_not_stay(there):
+    ring = there.ring
+    await ring.world.has_encryption(Encryption(provider="luks", key_size=256))
+    await there.comes_to("requested")
+    [asked] = await ring.store.events(key_of(an_id(1)))
+    ring.clock.now_s += HOUR_S
+    assert await there.give_up_overdue() == 1
+    await ring.go_on()
+    await ring.keys.create_key(str(key_of(an_id(1))), algorithm="aes", bits=256)
+    with pytest.raises(NotAllowed):
+        await ring.world.another_process().run(
+            FinishKeyMaking(id=key_of(an_id(1)), key_id="late", at=there.now())
+        )
+    [making] = [m for m in ring.managers(Life()) if m.consumer == "encryption-keys"]
+    await making.react(asked)
+    assert await ring.keys.keys() == {}
+    await there.assert_sound()
 
 
 # Late work
