@@ -11,6 +11,7 @@ from datetime import datetime
 import msgspec
 
 from domain.aggregate import Aggregate
+from domain.machines.move import MOVE
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
 
@@ -38,12 +39,21 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "extending": Wait("extension", "nobody decided whether its pool has the room"),
         "extension_placed": Wait("extension", "the backend did not begin to extend it"),
         "growing": Wait("extension", "the backend did not tell whether it extended it"),
+        "retyping": Wait("moving", "the backend did not tell whether it is of the new type"),
+        "migrating": Wait("moving", "the backend did not tell whether it took it"),
+        "maintenance": Wait("moving", "the backend did not tell whether it took it"),
+    },
+    MOVE.name: {
+        "requested": Wait("placement", "nobody chose a pool for it"),
+        "placed": Wait("creation", "the backend did not begin to take it"),
     },
 }
 """By lifecycle and state. When this table changes, the version of the projection goes up
 (projections/under_way.py)."""
 
 OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
+    (MOVE.name, "moving"): "ends with the operation of its volume, however often it begins anew",
+    (MOVE.name, "completing"): "ends with the operation of its volume",
     (VOLUME_OPERATION.name, "offered"): "its owner or whoever has the key decides",
     ("transfer", "offered"): "its owner or whoever has the key decides",
     ("quota_reservation", "reserved"): "ends with what it pays for, or at its own deadline",

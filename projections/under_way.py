@@ -28,6 +28,7 @@ from domain.deadlines import WAITS
 from domain.event import Event, Recorded
 from domain.lifecycle import STAYS, Lifecycle
 from domain.machines import LIFECYCLES
+from domain.machines.move import MOVE
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
 from projections.columns import Instant, words
@@ -39,7 +40,7 @@ def _table(name: str, metadata: MetaData) -> Table:
         name,
         metadata,
         Column("id", Uuid, primary_key=True),
-        Column("aggregate_id", Uuid, nullable=False),
+        Column("volume_id", Uuid, nullable=False),
         Column("lifecycle", words(), nullable=False),
         Column("state", words(), nullable=False),
         Column("since", Instant, nullable=False),
@@ -55,14 +56,14 @@ UNDER_WAY = Projection("under_way", version=1, build=_table)
 
 
 class UnderWayRow(msgspec.Struct, frozen=True):
-    """One thing under way: in which `state` of which `lifecycle` an aggregate is. Time in UTC.
+    """One thing under way on a volume: which `state` of which `lifecycle` lasts. Time in UTC.
 
     `request_id`, `project_id` and `cause` are of the event that brought it there. A claim that was
     taken over does not make it younger.
     """
 
     id: UUID
-    aggregate_id: UUID
+    volume_id: UUID
     lifecycle: str
     state: str
     since: datetime
@@ -84,11 +85,24 @@ def _beside(recorded: Recorded[Event]) -> UUID:
     return uuid5(recorded.aggregate_id, "operation")
 
 
-FOLLOWED: Mapping[str, Sequence[tuple[Lifecycle, Key]]] = {
-    "volume": ((VOLUME, _itself), (VOLUME_OPERATION, _beside)),
+def _volume_of(recorded: Recorded[Any]) -> UUID:
+    return UUID(recorded.event.volume_id)
+
+
+class Followed(msgspec.Struct, frozen=True):
+    """A lifecycle of what can be under way: what tells one such thing from another, and the volume
+    on which it is."""
+
+    lifecycle: Lifecycle
+    key: Key
+    volume: Key = _itself
+
+
+FOLLOWED: Mapping[str, Sequence[Followed]] = {
+    "volume": (Followed(VOLUME, _itself), Followed(VOLUME_OPERATION, _beside)),
+    "move": (Followed(MOVE, _itself, _volume_of),),
 }
-"""By the kind of the aggregate: the lifecycles of what can be under way, and what tells one such
-thing from another. When this changes, the version goes up."""
+"""By the kind of the aggregate. When this changes, the version goes up."""
 
 
 class _Effect(msgspec.Struct, frozen=True):
@@ -115,9 +129,9 @@ _EFFECTS = {name: _effects(LIFECYCLES[name]) for name in WAITS}
 def moved(recorded: Recorded[Event]) -> list[Change]:
     """Whatever happens to it, something may begin, go on or be over."""
     return [
-        _change(recorded, lifecycle, key(recorded), effect)
-        for lifecycle, key in FOLLOWED[recorded.event.kind]
-        if (effect := _EFFECTS[lifecycle.name].get(recorded.event.verb)) is not None
+        _change(recorded, followed, effect)
+        for followed in FOLLOWED[recorded.event.kind]
+        if (effect := _EFFECTS[followed.lifecycle.name].get(recorded.event.verb)) is not None
     ]
 
 
@@ -125,15 +139,16 @@ for _kind in FOLLOWED:
     UNDER_WAY.projects_others(_kind)(moved)
 
 
-def _change(recorded: Recorded[Event], lifecycle: Lifecycle, key: UUID, effect: _Effect) -> Change:
+def _change(recorded: Recorded[Event], followed: Followed, effect: _Effect) -> Change:
+    key = followed.key(recorded)
     if effect.state is None:
         return Drop(key)
     if effect.again:
         return Patch(key, {"state": effect.state})
     row = UnderWayRow(
         id=key,
-        aggregate_id=recorded.aggregate_id,
-        lifecycle=lifecycle.name,
+        volume_id=followed.volume(recorded),
+        lifecycle=followed.lifecycle.name,
         state=effect.state,
         since=recorded.moment.at,
         request_id=recorded.moment.request_id,

@@ -277,6 +277,10 @@ class Deadlines(Section, frozen=True, kw_only=True):
     extension_s: Annotated[
         Seconds, says("Each step of an extension, until the volume has its old size.", le=MOST_S)
     ] = 3600.0
+    moving_s: Annotated[
+        Seconds,
+        says("A retype or migration, until the volume stays what and where it was.", le=MOST_S),
+    ] = 2 * 86400.0
     interval_s: Annotated[Seconds, says("How often to look for what is overdue.", le=MOST_S)] = 30.0
     grace_s: Annotated[
         float,
@@ -454,8 +458,11 @@ def reference() -> str:
 def _refuse_hasty_deadlines(settings: Settings) -> None:
     """What may still succeed must not be given up: a driver's call, and its worker's death."""
     processes = settings.processes
-    driver_s = processes.driver_timeout_s + processes.ack_wait_s
-    least = dict.fromkeys(DEADLINES, driver_s) | {"placement": settings.placement.patience_s}
+    least = {
+        **dict.fromkeys(DEADLINES, processes.driver_timeout_s + processes.ack_wait_s),
+        "moving": processes.copy_timeout_s + processes.ack_wait_s,
+        "placement": settings.placement.patience_s,
+    }
     for name, allowed_s in settings.deadlines.allowed.items():
         if allowed_s <= least[name]:
             raise SettingsError(

@@ -55,8 +55,8 @@ from tests.services.processes.holding import (
 )
 from tests.services.processes.ring import ATTACHMENT, POOL, Ring, a_ring_with_a_volume
 from tests.services.processes.lateness import late
-from tests.services.processes.test_deadlines import CASES
 from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
+from tests.services.processes.waits import CASES
 from tests.support.builders import HOST, PROJECT, a_moment, a_pool, an_id
 
 
@@ -484,6 +484,6 @@ async def test_defect_21_an_interim_state_ends_though_everybody_was_dead_and_som
     await there.comes_to(interim)
     there.ring.clock.now_s += HOUR_S
     await there.until_rest(without=CASES[interim].absent)
-    assert (await there.ring.volume()).state == CASES[interim].state
+    assert (await there.ring.volume()).state == CASES[interim].ends[0]
     await there.assert_sound()
     await there.close()

@@ -7,7 +7,9 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregate import Aggregate
+from domain.aggregates.move import Move
 from domain.aggregates.volume import Volume, giving_up
+from domain.aggregates.volume.under_way import Migration, Retype
 from domain.deadlines import Allowed, overdue
 from domain.event import Moment
 from services.commands import encrypting, settling
@@ -30,6 +32,9 @@ async def give_up(cmd: GiveUp, work: UnitOfWork) -> bool:
     what may be left on its backend, in one append. Whoever is still at it is refused later."""
     volume = await work.load(Volume, cmd.id)
     reason = overdue(volume, cmd.allowed, cmd.at.at)
+    if reason is None and isinstance(volume.under_way, Retype | Migration):
+        move = await work.load(Move, UUID(volume.under_way.move_id))
+        reason = overdue(move, cmd.allowed, cmd.at.at)
     if reason is None:
         return False
     settled: list[Aggregate] = await settling.give_up(volume, reason, work, cmd.at)

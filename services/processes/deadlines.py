@@ -80,12 +80,12 @@ async def _give_up(
         actor=Actor("system:deadlines", late.project_id),
         cause=late.cause,
     )
-    command = GiveUp(id=late.aggregate_id, allowed=allowed, at=at)
+    command = GiveUp(id=late.volume_id, allowed=allowed, at=at)
     try:
         given_up: bool = (await commands.run(HANDLERS[GiveUp], command)).value
     except Conflict as busy:  # something happens to it: there is time to look again
-        log.info("not given up yet", id=str(late.aggregate_id), reason=str(busy))
+        log.info("not given up yet", id=str(late.volume_id), reason=str(busy))
         return False
     if given_up:
-        log.warning("given up", id=str(late.aggregate_id), state=late.state, since=str(late.since))
+        log.warning("given up", id=str(late.volume_id), state=late.state, since=str(late.since))
     return given_up

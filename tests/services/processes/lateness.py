@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from adapters import database
 from adapters.drivers.contract import VolumeSpec
 from adapters.drivers.memory import MemoryDriver
+from domain.aggregates.move import Move
+from domain.aggregates.volume.under_way import Migration, Retype
 from domain.event import Moment
 from projections import PROJECTIONS
 from projections.generations import create_tables
@@ -20,24 +23,38 @@ from services.audit.promises import PromiseAudit
 from services.audit.replay import Replay
 from services.audit.stored import Entry
 from services.commands.extension import ExtendVolume, PlaceExtension, StartExtension
+from services.commands.migration import MigrateVolume
+from services.commands.move import PlaceMove, StartMove
+from services.commands.retype import RetypeVolume
 from services.commands.volume import PlaceVolume
+from services.commands.volume_type import CreateVolumeType
 from services.processes.deadlines import give_up_overdue
 from services.settings import Deadlines
 from services.unit_of_work import Commands
 from tests.services.commands import world
-from tests.services.processes.three import Three, three
+from tests.services.processes.several import Several
+from tests.services.processes.test_attempts import three
 from tests.support.builders import PROJECT, a_moment, an_id
 
 HOUR_S = 3600.0
 ALLOWED = Deadlines().allowed
-BIG = ("provisioning-h@big", "extending-h@big", "deletion-h@big", "remnant-removal-h@big")
-"""All workers of the backend that volumes are placed on first."""
+BIG_POOL, NEXT_POOL = "h@big#p", "h@middle#p"
+"""Where volumes are placed first, and then."""
+
+
+def workers_of(backend: str) -> Sequence[str]:
+    """All that work for it, by the names of consumers."""
+    work = ("provisioning", "extending", "deletion", "remnant-removal", "moving")
+    return tuple(f"{name}-h@{backend}" for name in work)
+
+
+BIG = workers_of("big")
 
 
 class Late:
     """Three backends with read models, whose deadlines are looked after when told."""
 
-    def __init__(self, ring: Three, directory: Path) -> None:
+    def __init__(self, ring: Several, directory: Path) -> None:
         self.ring = ring
         self._engine = database.engine(database.sqlite_url(directory / "views.db"), durable=False)
         create_tables(self._engine)
@@ -49,15 +66,21 @@ class Late:
         self._runner.close()
         self._engine.dispose()
 
-    async def comes_to(self, state: str) -> "Late":
+    async def comes_to(self, waiting: str) -> "Late":
         """A volume that those who are dead now led there."""
         await self.ring.create(at=self.now())
-        for step in PATHS[state]:
+        for step in PATHS[waiting]:
             await step(self)
         return self
 
     def now(self) -> Moment:
         return a_moment(self.ring.clock.now_s)
+
+    async def go_on(self, *, without: Sequence[str] = ()) -> None:
+        """Everybody works but those, until nothing comes any more."""
+        self.ring.absent = without
+        await self.ring.go_on()
+        self.ring.absent = ()
 
     async def project(self) -> None:
         await self._runner.catch_up()
@@ -73,14 +96,14 @@ class Late:
     async def until_rest(self, *, without: Sequence[str] = ()) -> list[str]:
         """Everybody but those works, time goes on; what was given up, by state."""
         given_up: list[str] = []
-        for _ in range(12):
-            await self.ring.go_on(without=without)
+        for _ in range(60):
+            await self.go_on(without=without)
             before = await self.ring.volume()
             if before.at_rest:
                 return given_up
             self.ring.clock.now_s += HOUR_S
-            assert await self.give_up_overdue() == 1
-            given_up.append(before.state if before.operation == "idle" else before.operation)
+            if await self.give_up_overdue():
+                given_up.append(before.state if before.operation == "idle" else before.operation)
         raise AssertionError("it never comes to rest")
 
     async def assert_sound(self) -> None:
@@ -167,9 +190,49 @@ async def _start_extension(late: Late) -> None:
     await late.ring.world.run(StartExtension(id=an_id(1), worker="dead", at=late.now()))
 
 
+def _migrate(*, lock: bool) -> Step:
+    async def step(late: Late) -> None:
+        up = frozenset({"h@middle"})
+        await late.ring.world.run(
+            MigrateVolume(
+                id=an_id(1), project_id=None, to=NEXT_POOL, up=up, lock=lock, at=late.now()
+            )
+        )
+
+    return step
+
+
+async def _retype(late: Late) -> None:
+    run, other = late.ring.world.run, an_id(0x77)
+    await run(
+        CreateVolumeType(
+            id=other, name="other", description=None, is_public=True, extra_specs={}, at=late.now()
+        )
+    )
+    await run(RetypeVolume(id=an_id(1), project_id=None, volume_type_id=other, at=late.now()))
+
+
+async def _move(late: Late) -> Move:
+    under_way = (await late.ring.volume()).under_way
+    assert isinstance(under_way, Retype | Migration)
+    return await late.ring.world.commands.aggregates.read(Move, UUID(under_way.move_id))
+
+
+async def _place_move(late: Late) -> None:
+    pools = await late.ring.reports.placeable()
+    id = (await _move(late)).id
+    await late.ring.world.run(PlaceMove(id=id, pools=pools, at=late.now()))
+
+
+async def _start_move(late: Late) -> None:
+    move = await _move(late)
+    await late.ring.world.run(StartMove(id=move.id, host=move.target, worker="dead", at=late.now()))
+
+
 _PROVISIONING: Sequence[Step] = (_place, _by(world.start), _make)
 _AVAILABLE: Sequence[Step] = (*_PROVISIONING, _by(world.made))
 _PLACED_TO_GROW: Sequence[Step] = (*_AVAILABLE, _extend, _place_extension)
+_MOVING: Sequence[Step] = (_place_move, _start_move)
 
 PATHS: dict[str, Sequence[Step]] = {
     "requested": (),
@@ -182,5 +245,10 @@ PATHS: dict[str, Sequence[Step]] = {
     "extending": (*_AVAILABLE, _extend),
     "extension_placed": _PLACED_TO_GROW,
     "growing": (*_PLACED_TO_GROW, _start_extension),
+    "move requested": (*_AVAILABLE, _migrate(lock=False)),
+    "move placed": (*_AVAILABLE, _migrate(lock=False), _place_move),
+    "migrating": (*_AVAILABLE, _migrate(lock=False), *_MOVING),
+    "maintenance": (*_AVAILABLE, _migrate(lock=True), *_MOVING),
+    "retyping": (*_AVAILABLE, _retype, *_MOVING),
 }
-"""How a volume gets into each state, or operation, in which it waits for somebody."""
+"""How a volume gets to where it waits for somebody, or, available, for nobody."""

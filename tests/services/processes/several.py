@@ -1,6 +1,6 @@
 """A ring in memory with several backends, their workers, one placement, and time by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from adapters.bus.memory import MemoryBus
@@ -8,15 +8,19 @@ from adapters.bus.port import Delivery, Inbox, Message
 from adapters.drivers.contract import Driver, DriverFailure, TypeChange, VolumeSpec
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
 from adapters.event_store.memory import MemoryEventStore
+from adapters.key_manager.memory import MemoryKeyManager
 from domain import codec
 from domain.aggregates.volume import Volume
 from domain.promises import PoolLedger, changes
 from services.processes.deletion import Deletion
+from services.processes.encryption_keys import EncryptionKeys
+from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.moving import Moving
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker
+from services.processes.settlement import Settlement
 from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
@@ -57,6 +61,11 @@ class Several:
         max_attempts: int = 3,
     ) -> None:
         self.max_attempts = max_attempts
+        self.timeout_s = 10.0
+        """After which a call to a driver is given up, but for a copy."""
+        self.absent: Collection[str] = ()
+        """Consumers of which there is no worker."""
+        self.keys = MemoryKeyManager()
         self.clock = Clock()
         self.store = MemoryEventStore(default_limits=LIMITS)
         self.world = World(self.store)
@@ -104,7 +113,16 @@ class Several:
                 reports=self.reports,
                 patience_s=60.0,
                 max_attempts=self.max_attempts,
-            )
+            ),
+            ExtensionPlacement(commands=commands, clock=self.clock, reports=self.reports),
+            Settlement(commands=commands, clock=self.clock),
+            EncryptionKeys(
+                commands=commands,
+                clock=self.clock,
+                keys=self.keys,
+                patience_s=60.0,
+                timeout_s=10.0,
+            ),
         ]
         drivers: dict[str, Driver] = {
             f"h@{name}": around(
@@ -125,9 +143,10 @@ class Several:
                 "backend": host,
                 "driver": driver,
                 "worker": "w",
-                "timeout_s": 10.0,
+                "timeout_s": self.timeout_s,
             }
-            managers += [kind(**shared) for kind in (Provisioning, Deletion, RemnantRemoval)]
+            work = (Provisioning, Extending, Deletion, RemnantRemoval)
+            managers += [kind(**shared) for kind in work]
             managers.append(
                 Moving(**shared, reach=reach, copy_timeout_s=copy_timeout_s, look_s=0.0)
             )
@@ -147,11 +166,12 @@ class Several:
         handled = quiet = 0
         while quiet < 3 and handled < most:
             before = handled
-            for name in self.inboxes:
+            for name in [name for name in self.inboxes if name not in self.absent]:
                 for delivery in await self.inbox(name, most - handled):
                     mortal = around(delivery, before=life.before, after=life.after)
                     await workers[name].handle(mortal)
-                    handled += 1
+                    # settlement waits for what it settles as long as it takes
+                    handled += name != Settlement.name
             quiet = 0 if handled > before else quiet + 1
             if quiet:
                 self.clock.now_s += ACK_WAIT_S

@@ -1,14 +1,12 @@
 """Nothing is stuck, whoever never comes back, and what comes too late changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from adapters.drivers.contract import DriverFailure
-from adapters.drivers.memory import Fault, Faults, Hold, MemoryDriver, Operation
+from adapters.drivers.memory import Fault
 from domain.aggregates import remnant, volume
 from domain.aggregates.encryption_key import EncryptionKey, key_of
 from domain.deadlines import WAITS
@@ -18,54 +16,12 @@ from projections import MESSAGES
 from projections.projection import fold
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.transfer import OfferVolume
-from services.commands.volume import DeleteVolume
-from services.processes.backend_work import answered
 from services.processes.deadlines import give_up_overdue, keep_deadlines
-from services.processes.sweep import sweep
 from services.unit_of_work import Commands
 from tests.services.processes.lateness import ALLOWED, BIG, HOUR_S, PATHS, Late, late
+from tests.services.processes.waits import CASES
 from tests.support.around import Life, around
 from tests.support.builders import PROJECT, USER, a_moment, an_id
-
-
-class Case(msgspec.Struct, frozen=True):
-    """Who never comes back, what is given up then one after the other, and what it ends in."""
-
-    absent: Sequence[str]
-    given_up: list[str]
-    state: str
-    host: str | None
-    missed: str
-    back: str = "deleted"
-    """What it ends in when all come back in time."""
-
-
-BIG_POOL, NEXT_POOL = "h@big#p", "h@middle#p"
-CASES = {
-    "requested": Case(
-        ("placement",), ["requested"], "error", None, "nobody chose a backend", "available"
-    ),
-    "placed": Case(
-        BIG, ["placed"], "available", NEXT_POOL, "did not begin to make it", "available"
-    ),
-    "provisioning": Case(
-        BIG, ["provisioning"], "available", NEXT_POOL, "whether it made it", "available"
-    ),
-    "cancelling": Case(
-        BIG, ["cancelling", "deleting"], "error_deleting", BIG_POOL, "stopped making it"
-    ),
-    "deleting": Case(BIG, ["deleting"], "error_deleting", BIG_POOL, "did not begin to delete it"),
-    "removing": Case(BIG, ["removing"], "error_deleting", BIG_POOL, "whether it deleted it"),
-    "extending": Case(
-        ("extension-placement",), ["extending"], "available", BIG_POOL, "has the room", "available"
-    ),
-    "extension_placed": Case(
-        BIG, ["extension_placed"], "available", BIG_POOL, "begin to extend it", "available"
-    ),
-    "growing": Case(
-        BIG, ["growing"], "error_extending", BIG_POOL, "whether it extended it", "available"
-    ),
-}
 
 each_wait = pytest.mark.parametrize("waiting", CASES)
 
@@ -87,7 +43,9 @@ async def there(tmp_path: Path) -> AsyncIterator[Late]:
 
 
 def test_everything_that_can_wait_is_tried_here():
-    assert {state for states in WAITS.values() for state in states} == CASES.keys()
+    waits = [(lifecycle, state) for lifecycle, states in WAITS.items() for state in states]
+    assert sorted(case.waits for case in CASES.values()) == sorted(waits)
+    assert CASES.keys() == PATHS.keys() - {"available"}
 
 
 @each_wait
@@ -96,9 +54,9 @@ async def test_when_nobody_comes_it_is_given_up_and_at_rest_with_nothing_left(th
     await there.comes_to(waiting)
     assert await there.until_rest(without=case.absent) == case.given_up
     now = await there.ring.volume()
-    assert (now.state, now.host, now.size_gib) == (case.state, case.host, 2)
+    assert (now.state, now.host, now.size_gib) == (*case.ends, 2)
     assert now.under_way is None
-    assert case.missed in (await there.reasons())[0]
+    assert any(case.missed in reason for reason in await there.reasons())
     assert await there.ring.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
     await there.assert_sound()
 
@@ -115,9 +73,9 @@ async def test_after_an_hour_of_outage_whatever_is_taken_up_again_in_time_goes_o
     there.ring.clock.now_s += HOUR_S
     await there.ring.go_on()
     now = await there.ring.volume()
-    assert (now.state, now.operation) == (CASES[waiting].back, "idle")
+    assert (now.state, now.host, now.size_gib) == CASES[waiting].back
+    assert now.at_rest
     assert await there.give_up_overdue() == 0
-    assert now.size_gib == (5 if "exten" in waiting or waiting == "growing" else 2)
     await there.assert_sound()
 
 
@@ -126,21 +84,20 @@ async def test_given_up_the_moment_its_backend_is_back_it_comes_to_rest_all_the_
     there, waiting
 ):
     await there.comes_to(waiting)
-    there.ring.clock.now_s += HOUR_S
+    there.ring.clock.now_s += CASES[waiting].wait_s
     assert await there.give_up_overdue() == 1
     await there.ring.go_on()
     now = await there.ring.volume()
     assert now.at_rest
-    assert now.state == ("deleted" if waiting == "cancelling" else CASES[waiting].state)
+    assert now.state == ("deleted" if waiting == "cancelling" else CASES[waiting].ends[0])
     await there.assert_sound()
 
 
 @each_wait
 async def test_before_its_time_nothing_is_given_up(there, waiting):
     await there.comes_to(waiting)
-    deadline = next(
-        w.deadline for states in WAITS.values() for s, w in states.items() if s == waiting
-    )
+    lifecycle, state = CASES[waiting].waits
+    deadline = WAITS[lifecycle][state].deadline
     before = await there.ring.volume()
     there.ring.clock.now_s += ALLOWED[deadline] - 1
     assert await there.give_up_overdue() == 0
@@ -155,14 +112,14 @@ async def test_a_view_that_is_behind_gives_nothing_up(there, waiting):
     case = CASES[waiting]
     await there.comes_to(waiting)
     await there.project()
-    there.ring.clock.now_s += HOUR_S
+    there.ring.clock.now_s += case.wait_s
     await there.ring.go_on()
     before = await there.ring.store.last_position()
     given_up = await give_up_overdue(
         Commands(there.ring.store), there.views, clock=there.ring.clock, allowed=ALLOWED
     )
     assert (given_up, await there.ring.store.last_position()) == (0, before)
-    assert (await there.ring.volume()).state == case.back
+    assert (await there.ring.volume()).state == case.back[0]
 
 
 @each_wait
@@ -174,7 +131,7 @@ async def test_a_process_that_gives_up_may_die_at_any_point(open_late, tmp_path,
         there = await late(directory)
         open_late.append(there)
         await there.comes_to(waiting)
-        there.ring.clock.now_s += HOUR_S
+        there.ring.clock.now_s += CASES[waiting].wait_s
         await there.project()
         life = Life(ends_at=points)
         store = around(there.ring.store, before=life.before, after=life.after)
@@ -186,7 +143,7 @@ async def test_a_process_that_gives_up_may_die_at_any_point(open_late, tmp_path,
         except BaseException:
             assert life.ended_at is not None
         await there.until_rest(without=CASES[waiting].absent)
-        assert (await there.ring.volume()).state == CASES[waiting].state
+        assert (await there.ring.volume()).state == CASES[waiting].ends[0]
         await there.assert_sound()
         points += 1
     assert points >= 4
@@ -314,128 +271,6 @@ async def test_a_key_that_is_made_too_late_does_not_stay(there):
     await making.react(asked)
     assert await ring.keys.keys() == {}
     await there.assert_sound()
-
-
-# Late work
-
-
-async def caught_in_the_act(there: Late, operation: Operation, state: str, consumer: str):
-    """A worker stands in a call of the driver that does not return, is given up, and all goes on
-    elsewhere; its call, and the task that waits for it."""
-    ring, hold = there.ring, Hold()
-    await there.comes_to(state)
-    ring.timeout_s = 1e6
-    ring.faults["big"].plan(operation, Fault(hold=hold))
-    await ring.go_on(without=BIG)
-    [worker] = [m for m in ring.managers(Life()) if m.consumer == consumer]
-    events = await ring.store.events(an_id(1))
-    [cause] = [r for r in events[-1:] if type(r.event) in worker.reactions]
-    working = asyncio.create_task(worker.react(cause))
-    await hold.reached.wait()
-    ring.clock.now_s += HOUR_S
-    assert await there.give_up_overdue() == 1
-    ring.timeout_s = 10.0
-    await ring.go_on(without=[consumer])
-    return hold, working
-
-
-async def test_what_is_made_too_late_is_removed_again(there):
-    hold, working = await caught_in_the_act(there, "create_volume", "placed", "provisioning-h@big")
-    assert there.ring.held == ["middle"]
-    hold.release()
-    with pytest.raises(Exception, match="no longer holds its claim"):
-        await working
-    assert there.ring.held == ["middle"]
-    await there.ring.go_on()
-    assert (await there.ring.volume()).host == "h@middle#p"
-    await there.assert_sound()
-
-
-async def test_a_deletion_that_succeeds_too_late_changes_nothing_and_can_be_asked_for_again(there):
-    hold, working = await caught_in_the_act(there, "delete_volume", "deleting", "deletion-h@big")
-    before = await there.ring.volume()
-    hold.release()
-    with pytest.raises(Exception, match="not possible for volume"):
-        await working
-    assert await there.ring.volume() == before
-    assert before.state == "error_deleting"
-    deletion = DeleteVolume(id=an_id(1), project_id=PROJECT, force=True, at=there.now())
-    await there.ring.world.another_process().run(deletion)
-    await there.ring.go_on()
-    assert (await there.ring.volume()).state == "deleted"
-    assert await there.ring.world.usage() == {"volumes": (0, 0), "gigabytes": (0, 0)}
-    await there.assert_sound()
-
-
-async def test_an_extension_that_succeeds_too_late_changes_nothing(there):
-    hold, working = await caught_in_the_act(
-        there, "extend_volume", "extension_placed", "extending-h@big"
-    )
-    before = await there.ring.volume()
-    hold.release()
-    with pytest.raises(Exception, match="no longer holds its claim"):
-        await working
-    assert await there.ring.volume() == before
-    assert (before.state, before.size_gib) == ("error_extending", 2)
-    await there.assert_sound()
-
-
-async def test_a_worker_that_was_told_of_the_backend_it_was_on_before_does_not_touch_it(there):
-    ring = there.ring
-    await there.comes_to("placed")
-    old = (await ring.store.events(an_id(1)))[-1]
-    ring.clock.now_s += HOUR_S
-    assert await there.give_up_overdue() == 1
-    placement = ring.managers(Life())[0]
-    await placement.react((await ring.store.events(an_id(1)))[-1])
-    assert (await ring.volume()).host == "h@middle#p"
-    [worker] = [m for m in ring.managers(Life()) if m.consumer == "provisioning-h@big"]
-    with pytest.raises(Exception, match="make on h@big#p is not possible"):
-        await worker.react(old)
-    assert (await ring.volume()).state == "placed"
-    await ring.go_on()
-    assert (ring.held, (await ring.volume()).state) == (["middle"], "available")
-    await there.assert_sound()
-
-
-# Drivers that hang
-
-HANGS: dict[Operation, tuple[str, str, list[str]]] = {
-    "create_volume": ("requested", "available", ["middle"]),
-    "delete_volume": ("deleting", "error_deleting", ["big"]),
-    "extend_volume": ("extending", "error_extending", ["big"]),
-}
-
-
-@pytest.mark.parametrize("operation", HANGS)
-async def test_a_call_that_hangs_is_timed_out_recorded_and_compensated(there, operation):
-    state, outcome, held = HANGS[operation]
-    await there.comes_to(state)
-    there.ring.timeout_s = 0.01
-    there.ring.faults["big"].plan(operation, Fault(hold=Hold()))
-    await there.ring.go_on()
-    now = await there.ring.volume()
-    assert (now.state, there.ring.held) == (outcome, held)
-    assert "the driver did not answer within 0.01 s" in await there.reasons()
-    await there.assert_sound()
-
-
-@pytest.mark.parametrize("operation", ["stats", "objects", "check"])
-async def test_a_backend_that_hangs_when_it_is_asked_about_itself_is_timed_out(there, operation):
-    faults = Faults()
-    faults.plan(operation, Fault(hold=Hold()))
-    driver = MemoryDriver(there.ring.backends["big"], faults=faults)
-    with pytest.raises(DriverFailure, match="did not answer"):
-        await answered(getattr(driver, operation)(), within_s=0.01)
-
-
-@pytest.mark.parametrize("operation", ["stats", "objects"])
-async def test_a_sweep_does_not_wait_for_ever(there, operation):
-    faults = Faults()
-    faults.plan(operation, Fault(hold=Hold()))
-    driver = MemoryDriver(there.ring.backends["big"], faults=faults)
-    with pytest.raises(DriverFailure, match="did not answer"):
-        await sweep(Commands(there.ring.store), driver, backend="h@big", timeout_s=0.01)
 
 
 # Whoever looks after them
