@@ -53,8 +53,8 @@ from tests.services.processes.holding import (
     settle,
     succeeded,
 )
-from tests.services.processes.ring import ATTACHMENT, POOL, Ring, a_ring_with_a_volume
 from tests.services.processes.lateness import late
+from tests.services.processes.ring import ATTACHMENT, POOL, Ring, a_ring_with_a_volume
 from tests.services.processes.test_extending import a_volume_to_extend, assert_settled
 from tests.services.processes.waits import CASES
 from tests.support.builders import HOST, PROJECT, a_moment, a_pool, an_id
