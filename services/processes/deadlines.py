@@ -1,7 +1,7 @@
 """Giving up what has outlived its deadline, so that nothing is stuck whoever does not come back."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,6 +30,7 @@ async def keep_deadlines(
     allowed: Allowed,
     interval_s: float,
     grace_s: float,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Gives up what is overdue, again and again. Runs until cancelled.
 
@@ -38,7 +39,7 @@ async def keep_deadlines(
     """
     pause_s = grace_s
     while going_on():
-        await asyncio.sleep(pause_s)
+        await sleep(pause_s)
         pause_s = interval_s
         try:
             await give_up_overdue(commands, views, clock=clock, allowed=allowed)

@@ -64,6 +64,8 @@ async def test_when_nobody_comes_it_is_given_up_and_at_rest_with_nothing_left(th
     assert (await there.ring.volume()).version == now.version
     expected = {"requested": []}.get(waiting, [now.host])
     assert [f"h@{name}#p" for name in there.ring.held] == expected
+    _, promised = await there.ring.store.promises()
+    assert {name: p.gib for name, p in promised.items() if p.gib} == dict.fromkeys(expected, 2)
     await there.assert_sound()
 
 
@@ -274,6 +276,30 @@ async def test_a_key_that_is_made_too_late_does_not_stay(there):
 
 
 # Whoever looks after them
+
+
+async def test_who_has_just_started_lets_everything_be_for_a_while(there):
+    await there.comes_to("requested")
+    there.ring.clock.now_s += HOUR_S
+    await there.project()
+    states: list[tuple[float, str]] = []
+
+    async def pause(pause_s: float) -> None:
+        states.append((pause_s, (await there.ring.volume()).state))
+        if len(states) == 3:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await keep_deadlines(
+            Commands(there.ring.store),
+            there.views,
+            clock=there.ring.clock,
+            allowed=ALLOWED,
+            interval_s=30.0,
+            grace_s=300.0,
+            sleep=pause,
+        )
+    assert states == [(300.0, "requested"), (30.0, "error"), (30.0, "error")]
 
 
 async def test_it_is_looked_again_and_again_through_an_outage_of_the_store(there):

@@ -8,7 +8,9 @@ import pytest
 
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.memory import Fault, Faults, Hold, MemoryDriver, Operation
-from services.commands.volume import DeleteVolume
+from domain.errors import NotAllowed
+from services.commands.extension import StartExtension
+from services.commands.volume import DeleteVolume, StartDeletion, StartProvisioning
 from services.processes.backend_work import answered
 from services.processes.sweep import sweep
 from services.unit_of_work import Commands
@@ -101,6 +103,19 @@ async def test_a_worker_that_was_told_of_the_backend_it_was_on_before_does_not_t
     await ring.go_on()
     assert (ring.held, (await ring.volume()).state) == (["middle"], "available")
     await there.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("waiting", "claim"),
+    [("placed", StartProvisioning), ("deleting", StartDeletion), ("removing", StartDeletion),
+     ("extension_placed", StartExtension), ("growing", StartExtension)],
+)  # fmt: skip
+async def test_only_who_was_told_of_the_pool_where_it_is_may_claim_it(there, waiting, claim):
+    await there.comes_to(waiting)
+    run = there.ring.world.run
+    with pytest.raises(NotAllowed, match="on h@middle#p is not possible"):
+        await run(claim(id=an_id(1), worker="w", on="h@middle#p", at=there.now()))
+    await run(claim(id=an_id(1), worker="w", on="h@big#p", at=there.now()))
 
 
 # Drivers that hang
