@@ -120,6 +120,7 @@ class UnitOfWork:
         self.promised = promised
         self._aggregates = aggregates
         self._fresh = fresh
+        self._loaded: list[tuple[str, UUID, int]] = []
         self.guessed = False
         """Whether something loaded may have been behind the store."""
         self.position = 0
@@ -131,8 +132,21 @@ class UnitOfWork:
             known = self._aggregates.known(id)
             if isinstance(known, cls):
                 self.guessed = True
-                return known
-        return await self._aggregates.read(cls, id)
+                return self._noted(known)
+        return self._noted(await self._aggregates.read(cls, id))
+
+    def _noted(self, aggregate: A) -> A:
+        self._loaded.append((aggregate.kind, aggregate.id, aggregate.version))
+        return aggregate
+
+    async def check_true(self) -> None:
+        """Raises Conflict if what was loaded may never have been true all at once: it was guessed,
+        or some of it changed before the last of it was read. Of what is committed the store checks
+        every version anyway; a refusal, or that there is nothing to do, is believed only so."""
+        for kind, id, version in self._loaded if self.guessed else self._loaded[:-1]:
+            events = self._aggregates.store.events
+            if self.guessed or await events(id, after=version, limit=1):
+                raise Conflict(kind=kind, id=str(id))
 
     async def commit(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> None:
         """Stores what these decided, all or nothing, if what was only read is still `unchanged`.
@@ -157,8 +171,8 @@ class Commands:
     """Runs command handlers.
 
     The first try trusts what is cached: the store's version check catches a stale guess, and a
-    refusal, or that there is nothing to do, is believed only on fresh state. A conflict decides
-    again, MAX_TRIES times at most.
+    refusal, or that there is nothing to do, is believed only on fresh state that was true all at
+    once. A conflict decides again, MAX_TRIES times at most.
     """
 
     def __init__(self, store: EventStore) -> None:
@@ -167,19 +181,21 @@ class Commands:
 
     async def run(self, handler: Handler[C, T], command: C) -> Done[T]:
         """Raises whatever the handler refuses with, and Conflict."""
-        conflict: Conflict | None = None
-        for tried in range(MAX_TRIES):
-            work = UnitOfWork(self.aggregates, self.promised, fresh=tried > 0)
-            try:
-                value = await handler(command, work)
-                if work.position or not work.guessed:
-                    return Done(value, work.position)
-            except Conflict as lost:
-                conflict = lost
-            except (OverQuota, Unavailable):
-                raise
-            except LapilliError:
-                if not work.guessed:
-                    raise
-        assert conflict is not None
-        raise conflict
+        for tried in range(MAX_TRIES - 1):
+            with suppress(Conflict):
+                return await self._tried(handler, command, fresh=tried > 0)
+        return await self._tried(handler, command, fresh=True)
+
+    async def _tried(self, handler: Handler[C, T], command: C, *, fresh: bool) -> Done[T]:
+        """Raises Conflict where it is to be decided again."""
+        work = UnitOfWork(self.aggregates, self.promised, fresh=fresh)
+        try:
+            value = await handler(command, work)
+        except (Conflict, OverQuota, Unavailable):
+            raise
+        except LapilliError:
+            await work.check_true()
+            raise
+        if not work.position:
+            await work.check_true()
+        return Done(value, work.position)

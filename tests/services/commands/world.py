@@ -155,15 +155,17 @@ class World:
         assert usage == settle(Ledger(defaults=LIMITS), bare(log)).usage
         assert all(used.in_use >= 0 and used.reserved >= 0 for used in usage.values())
         for id in {r.aggregate_id for r in log if r.event.kind == "volume"}:
-            reservation = uuid5(id, "reservation")
-            released = states.get(uuid5(reservation, "release"), "")
-            paid = states[reservation] + (" and released" if released else "")
+            volume = Volume.from_history(id, [r for r in log if r.aggregate_id == id])
+            reservation = UUID(volume.reservations[0])
+            paid = _paid(reservation, states)
             assert paid in PAID[states[id]], (states[id], paid)
-            await self._assert_paid_in_full(id, log)
+            first = uuid5(id, "reservation")
+            assert first == reservation or _paid(first, states) in _FREE  # it changed hands
+            self._assert_paid_in_full(volume, log)
 
-    async def _assert_paid_in_full(self, id: UUID, log: Sequence[Recorded[Event]]) -> None:
+    def _assert_paid_in_full(self, volume: Volume, log: Sequence[Recorded[Event]]) -> None:
         """What is committed and not released for a volume is exactly what it is and holds."""
-        volume = Volume.from_history(id, [r for r in log if r.aggregate_id == id])
+        id = volume.id
         held: Counter[str] = Counter()
         for event in (r.event for r in log):
             match event:
@@ -176,6 +178,12 @@ class World:
             assert {r: n for r, n in held.items() if n} == of_type(amounts, volume.volume_type_id)
         elif volume.state == "deleted":
             assert not any(held.values())
+
+
+def _paid(reservation: UUID, states: dict[UUID, str]) -> str:
+    """What has become of a reservation, also by the one that gives it back."""
+    released = uuid5(reservation, "release") in states
+    return states[reservation] + (" and released" if released else "")
 
 
 Step = Callable[[World, UUID], Awaitable[Any]]

@@ -1,0 +1,180 @@
+"""What can be asked of one volume, by whom, and in which situations: the registry of rivals.
+
+A new command about a volume needs one line here; so does a new situation.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from domain.aggregates.service import VOLUME_SERVICE, ServiceName
+from services.commands.extension import (
+    ExtendVolume,
+    FinishExtension,
+    PlaceExtension,
+    StartExtension,
+)
+from services.commands.service import DisableService, FreezeBackend
+from services.commands.settling import SettleReservation
+from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
+from services.commands.volume import (
+    ChangeVolumeMetadata,
+    CreateVolume,
+    DeleteVolume,
+    DescribeVolume,
+)
+from services.commands.volume_properties import ChangeImageMetadata, SetBootable, SetReadonly
+from services.commands.volume_reset import ResetVolume
+from tests.services.commands.world import PATHS, STEPS, Step, World
+from tests.support.builders import HOST, PROJECT, USER, a_moment, a_pool, an_id
+
+BACKEND = HOST.partition("#")[0]
+KEY, OTHER_PROJECT = "0123456789abcdef", "another-project"
+
+ID = an_id(1)
+"""The volume that it is all about."""
+
+Rival = Callable[[World, int], Awaitable[Any]]
+"""Makes the command; the number tells two of the same kind apart."""
+
+
+def given(kind: type, **fields: Any) -> Rival:
+    """A command whose fields are known; callables are asked with the number."""
+
+    async def command(world: World, number: int) -> Any:
+        known = {name: f(number) if callable(f) else f for name, f in fields.items()}
+        return kind(**known, at=a_moment())
+
+    return command
+
+
+def own(kind: type, **fields: Any) -> Rival:
+    """The same for one that the volume's owner gives."""
+    return given(kind, id=ID, project_id=PROJECT, **fields)
+
+
+def told(kind: type, **fields: Any) -> Rival:
+    """An outcome, told under the claim that is held now."""
+
+    async def command(world: World, number: int) -> Any:
+        return kind(id=ID, attempt=(await world.volume()).attempt, **fields, at=a_moment())
+
+    return command
+
+
+async def settle(world: World, number: int) -> SettleReservation:
+    """Of what is under way, or else of the creation."""
+    volume = await world.volume()
+    under_way = volume.under_way and volume.under_way.reservation_id
+    return SettleReservation(id=UUID(under_way or volume.reservations[0]), at=a_moment())
+
+
+def _step(step: Step) -> Rival:
+    """One of those that the world knows."""
+    return lambda world, number: step(world, ID)
+
+
+def _tag(number: int) -> str:
+    return f"rival {number}"
+
+
+def _tags(number: int) -> dict[str, str]:
+    return {_tag(number): "was here"}
+
+
+USERS: Mapping[str, Rival] = {
+    "delete": own(DeleteVolume),
+    "force delete": own(DeleteVolume, force=True),
+    "extend": own(ExtendVolume, new_size_gib=lambda number: 4 + number),
+    "name": own(DescribeVolume, name=_tag),
+    "describe": own(DescribeVolume, description=_tag),
+    "set metadata": own(ChangeVolumeMetadata, set=_tags),
+    "replace metadata": own(ChangeVolumeMetadata, set=_tags, replace=True),
+    "set bootable": own(SetBootable, bootable=True),
+    "set readonly": own(SetReadonly, readonly=True),
+    "set image metadata": own(ChangeImageMetadata, set=_tags),
+    "reset to available": own(ResetVolume, status="available"),
+    "reset to error": own(ResetVolume, status="error"),
+    "reset to error_deleting": own(ResetVolume, status="error_deleting"),
+    "offer": given(
+        OfferVolume, id=lambda number: an_id(10 + number), volume_id=ID, project_id=PROJECT,
+        user_id=USER, name=_tag, key=KEY, salt="s",
+    ),
+    "accept": given(
+        AcceptTransfer, id=an_id(9), key=KEY, project_id=OTHER_PROJECT, user_id=_tag
+    ),
+    "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
+    "freeze its backend": given(FreezeBackend, host=BACKEND),
+    "disable its backend": given(DisableService, name=ServiceName(VOLUME_SERVICE, BACKEND)),
+}  # fmt: skip
+"""What users and administrators can ask for."""
+
+WORKERS: Mapping[str, Rival] = {
+    **{name: _step(step) for name, step in STEPS.items()},
+    "place the extension": given(PlaceExtension, id=ID, pools=[a_pool()]),
+    "place the extension nowhere": given(PlaceExtension, id=ID, pools=[]),
+    "start the extension": given(StartExtension, id=ID, worker=_tag),
+    "extended": told(FinishExtension),
+    "not extended": told(FinishExtension, failure="backend says no"),
+    "settle": settle,
+}
+"""What processes tell."""
+
+RIVALS = {**USERS, **WORKERS}
+
+ELSEWHERE: Mapping[type, str] = {
+    CreateVolume: "before it there is no volume to be rivals about",
+}
+"""Commands that are no rivals, and why not."""
+
+
+async def _offered(world: World) -> None:
+    await world.run(
+        OfferVolume(
+            id=an_id(9), volume_id=ID, project_id=PROJECT, user_id=USER, name=None, key=KEY,
+            salt="s", at=a_moment(),
+        )
+    )  # fmt: skip
+
+
+def _after(*steps: str, state: str = "available") -> Callable[[], Awaitable[World]]:
+    """A volume that came into this state, and then these steps of USERS or WORKERS."""
+
+    async def situation() -> World:
+        world = await (await World().has_a_type()).has_a_volume(in_state=state)
+        for step in steps:
+            if step == "offered":
+                await _offered(world)
+            else:
+                await world.run(await RIVALS[step](world, 7))
+        return world
+
+    return situation
+
+
+SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
+    **{state: _after(state=state) for state in PATHS},
+    "awaiting-transfer": _after("offered"),
+    "frozen": _after("freeze its backend"),
+    "extending": _after("extend"),
+    "extension placed": _after("extend", "place the extension"),
+    "growing": _after("extend", "place the extension", "start the extension"),
+    "error_extending": _after(
+        "extend", "place the extension", "start the extension", "not extended"
+    ),
+}
+
+DUE: Mapping[str, Sequence[str]] = {
+    "requested": ["place", "place nowhere"],
+    "placed": ["start"],
+    "provisioning": ["start", "made", "not made"],
+    "cancelling": ["start", "made", "not made"],
+    "deleting": ["remove"],
+    "deleting, never made": ["remove"],
+    "removing": ["remove", "gone", "busy", "not gone"],
+    "removing, never made": ["remove", "gone", "busy", "not gone"],
+    "extending": ["place the extension", "place the extension nowhere", "settle"],
+    "extension placed": ["start the extension", "settle"],
+    "growing": ["start the extension", "extended", "not extended", "settle"],
+}
+"""What processes may be about to tell in a situation."""
