@@ -81,8 +81,8 @@ def values(text: str, read: Callable[[str], Any]) -> list[Any]:
     if literal is None and text.strip() == "None":
         return [None]
     if isinstance(literal, list | tuple | set):
-        return [None if item is None else read(str(item)) for item in literal]
-    return [read(literal if isinstance(literal, str) else text)]
+        return [None if item is None else read(_words(item)) for item in literal]
+    return [read(_words(literal) if isinstance(literal, str) else text)]
 
 
 def number(text: str) -> int:
@@ -106,7 +106,7 @@ def pairs(text: str) -> dict[str, str]:
     literal = _literal(text)
     if not isinstance(literal, dict):
         raise InvalidRequest(f"Invalid value for a filter: {text[:64]!r} is no dictionary.")
-    return {str(key): str(value) for key, value in literal.items()}
+    return {_words(key): _words(value) for key, value in literal.items()}
 
 
 def times(name: str, text: str) -> list[Bound]:
@@ -129,6 +129,18 @@ def _time(text: str) -> datetime:
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         raise InvalidRequest(f"Invalid time in a filter: {text[:64]!r}.") from None
+
+
+def _words(part: Any) -> str:
+    """Part of a literal as text, whose escapes can write what is none. Raises InvalidRequest."""
+    text = str(part)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("A filter contains half a surrogate pair.") from None
+    if "\0" in text:
+        raise InvalidRequest("A filter contains a NUL character.")
+    return text
 
 
 def _literal(text: str) -> Any:
