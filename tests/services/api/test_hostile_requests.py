@@ -117,7 +117,7 @@ async def test_what_came_with_a_microversion_is_404_before_it(stage, route):
     path = filled(route.path, await parts_of(stage))
     before = await stage.recorded()
     for minor in (0, route.since - 1):
-        body = None if route.body is None else {}
+        body: dict[str, object] | None = None if route.body is None else {}
         refused(await stage.ask(route.method, path, body, mv=f"3.{minor}"), 404)
     assert await stage.recorded() == before
     answer = await stage.ask(route.method, path, {} if route.body else None)
