@@ -7,6 +7,7 @@ are what /openapi.json shows.
 import json
 from collections.abc import Iterable
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -20,6 +21,9 @@ MAX_BYTES = 114_688
 """Cinder's osapi_max_request_body_size."""
 
 MEDIA_TYPES = ("application/json", "application/vnd.openstack.volume+json")
+
+ANY_KEY, MOST_KEYS = "[...]", 256
+"""How msgspec calls the key of a wrong value, and how many are looked at for which it is."""
 
 T = TypeVar("T")
 
@@ -81,7 +85,7 @@ def converted(raw: Any, kind: type[T], *, strict: Iterable[str] = ()) -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as failure:
-        raise InvalidRequest(_sentence(str(failure), raw)) from None
+        raise InvalidRequest(_sentence(_with_key(str(failure), raw, kind), raw)) from None
 
 
 def _parsed(body: bytes) -> Any:
@@ -124,6 +128,27 @@ def _known(kind: type, name: str) -> frozenset[str]:
     """The fields that may be given inside field `name` of a body."""
     struct = next(f.type for f in msgspec.structs.fields(kind) if f.encode_name == name)
     return frozenset(field.encode_name for field in msgspec.structs.fields(struct))
+
+
+def _with_key(failure: str, raw: Any, kind: Any) -> str:
+    """The failure with the key for which msgspec writes `[...]`: that which fails alone, too."""
+    before, where, after = failure.partition(ANY_KEY)
+    steps = before.partition(" - at `$.")[2].split(".")
+    held = raw
+    for step in steps:
+        held = held.get(step) if isinstance(held, dict) else None
+    if not where or not isinstance(held, dict):
+        return failure
+    for key in islice(held, MOST_KEYS):
+        alone: Any = {key: held[key]}
+        for step in reversed(steps):
+            alone = {step: alone}
+        try:
+            msgspec.convert(alone, kind)
+        except msgspec.ValidationError as again:
+            if str(again) == failure:
+                return f"{before}.{key[:64]}{after}"
+    return failure
 
 
 def _sentence(failure: str, raw: Any) -> str:

@@ -131,7 +131,7 @@ DEFECTS: dict[int, Defect] = {
 }
 
 
-def tests_by_number() -> dict[int, list[str]]:
+def shown_by_number() -> dict[int, list[str]]:
     """The names of the tests of each defect, as the sources under tests/ have them."""
     found: defaultdict[int, set[str]] = defaultdict(set)
     for path in (ROOT / "tests").rglob("test_*.py"):
@@ -155,7 +155,7 @@ Cinder's way, and sees it fail. Written by `python -m tests.defects.table`.
 
 def page() -> str:
     """docs/defects.md as it has to be."""
-    known = tests_by_number()
+    known = shown_by_number()
     rows = (
         (
             str(number),
