@@ -57,7 +57,8 @@ class FinishMove(msgspec.Struct, frozen=True, kw_only=True):
 
 async def place_move(cmd: PlaceMove, work: UnitOfWork) -> None:
     """Raises NotAllowed if that is decided already, OverCommitted if others were promised the
-    room first, Conflict if a backend was closed or opened: then it is decided again."""
+    room first, Conflict if the volume changed, or a backend was closed or opened: then it is
+    decided again."""
     move = await work.load(Move, cmd.id)
     volume = await work.load(Volume, UUID(move.volume_id))
     request = await _request_of(move, volume, work)
@@ -68,7 +69,7 @@ async def place_move(cmd: PlaceMove, work: UnitOfWork) -> None:
         await work.commit(move, *ended, unchanged=[closures])
         return
     with work.promised.holding(move.host, move.size_gib if move.elsewhere else 0):
-        await work.commit(move, unchanged=[closures])
+        await work.commit(move, unchanged=[closures, volume])
 
 
 async def start_move(cmd: StartMove, work: UnitOfWork) -> int:

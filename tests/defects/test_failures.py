@@ -12,7 +12,8 @@ from services.commands.volume import DeleteVolume
 from services.commands.volume_reset import ResetVolume
 from tests.services.commands.rivals import RIVALS, SITUATIONS
 from tests.services.processes.ring import a_ring
-from tests.services.processes.test_attempts import BROKEN, WRONG, Three, three
+from tests.services.processes.several import BROKEN, Several
+from tests.services.processes.test_attempts import WRONG, three
 from tests.support.around import Crash, Life
 from tests.support.builders import PROJECT, a_moment, an_id
 
@@ -20,7 +21,7 @@ GONE = {"volumes": (0, 0), "gigabytes": (0, 0)}
 HERE = {"volumes": (1, 0), "gigabytes": (2, 0)}
 
 
-async def a_reschedule() -> Three:
+async def a_reschedule() -> Several:
     """The first backend fails half-way, the next one will do."""
     ring = await three()
     ring.faults["big"].plan("create_volume", Fault(failure=BROKEN, work=Work.HALF), times=10)

@@ -146,3 +146,11 @@ SITUATIONS: dict[str, Situation] = {
     "no quota left": poor,
     "a ceiling": ceiling,
 }
+
+
+async def brought_about(stage: Stage, name: str) -> Words:
+    """The situation of this name, in a deployment that also has types `wide` and `tiny`."""
+    for type_name, specs in (("wide", {}), ("tiny", {"provisioning:max_vol_size": "1"})):
+        body = {"volume_type": {"name": type_name, "extra_specs": specs}}
+        assert (await stage.ask("POST", "/types", body)).status_code == 200
+    return await SITUATIONS[name](stage)

@@ -8,9 +8,11 @@ that is recorded.
 import pytest
 
 from tests.services.api.refusals import accept, act, ask, create, delete, filled, offer
-from tests.services.api.situations import NOWHERE, SITUATIONS
-from tests.services.api.stage import OTHER, PROJECT, staged
+from tests.services.api.situations import NOWHERE, brought_about
+from tests.services.api.stage import HOST, OTHER, PROJECT, staged
 from tests.services.api.test_http import refused
+
+ELSEWHERE = "host1@files#other"
 
 CREATION = [  # lifecycles 3, api.md 2 and 16
     ask("POST", "/volumes", {"volume": {}}, 400, "size"),
@@ -88,6 +90,27 @@ WORDS = [  # lifecycles 6, api.md 2 and 3
     act("available", "os-set_image_metadata", {"metadata": {"": "v"}}, 400, "metadata"),
     act("available", "os-unset_image_metadata", {"key": "none"}, 404, "none"),
     act("available", "os-explode", None, 400, "os-explode"),
+]  # fmt: skip
+
+MOVES = [  # lifecycles 6
+    *[act(s, "os-retype", {"new_type": "private"}, 404, "private")
+      for s in ("available", "creating")],
+    act("types", "os-retype", {"new_type": "type"}, 400, "type"),
+    act("types", "os-retype", {"new_type": "private", "migration_policy": "always"}, 400,
+        "migration_policy"),
+    act("types", "os-retype", {}, 400, "new_type"),
+    act("types", "os-retype", {"new_type": "private"}, 404, "private", admin=False),
+    *[act(s, "os-retype", {"new_type": "wide"}, 400, s)
+      for s in ("creating", "error", "deleting", "extending", "awaiting-transfer")],
+    act("available", "os-retype", {"new_type": "tiny"}, 400, "1"),
+    act("no quota left", "os-retype", {"new_type": "wide"}, 400, "awaiting-transfer"),
+    act("available", "os-migrate_volume", {"host": "nowhere"}, 400, "nowhere"),
+    act("available", "os-migrate_volume", {"host": HOST}, 400, HOST),
+    act("available", "os-migrate_volume", {}, 400, "host"),
+    act("available", "os-migrate_volume", {"host": HOST}, 403, "migrate_volume", admin=False),
+    *[act(s, "os-migrate_volume", {"host": ELSEWHERE}, 400, s)
+      for s in ("creating", "error", "deleting", "extending", "awaiting-transfer")],
+    act("frozen", "os-migrate_volume", {"host": ELSEWHERE}, 400, "frozen"),
 ]  # fmt: skip
 
 RESET = [  # lifecycles 6 and 15 (24)
@@ -201,13 +224,14 @@ LISTS = [  # api.md 1
 ]
 
 REFUSALS = [
-    *CREATION, *DELETION, *EXTENSION, *WORDS, *RESET, *TRANSFERS, *TYPES, *ADMINISTRATION, *LISTS,
+    *CREATION, *DELETION, *EXTENSION, *WORDS, *RESET, *TRANSFERS, *MOVES, *TYPES, *ADMINISTRATION,
+    *LISTS,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=str)
 async def test_what_must_hold_first_is_required(stage, member, refusal):
-    words = await SITUATIONS[refusal.situation](stage)
+    words = await brought_about(stage, refusal.situation)
     before = await stage.recorded()
     caller = stage if refusal.admin else member
     answer = await caller.ask(
@@ -232,7 +256,7 @@ async def test_creation_needs_the_policy(stage, tmp_path):
 
 @pytest.mark.parametrize("situation", sorted({refusal.situation for refusal in REFUSALS}))
 async def test_the_situations_are_what_they_are_called(stage, situation):
-    words = await SITUATIONS[situation](stage)
+    words = await brought_about(stage, situation)
     shown = await stage.ask("GET", f"/volumes/{words['id']}")
     expected = {"provisioning": "creating", "another project's": "creating"}.get(
         situation, situation

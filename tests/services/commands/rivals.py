@@ -7,13 +7,17 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from domain.aggregates.encryption_key import key_of
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
+from domain.encryption import Encryption
+from services.commands.encryption_key import FinishKeyMaking
 from services.commands.extension import (
     ExtendVolume,
     FinishExtension,
     PlaceExtension,
     StartExtension,
 )
+from services.commands.move import RecordCopied
 from services.commands.service import DisableService, FreezeBackend
 from services.commands.settling import SettleReservation
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
@@ -25,8 +29,9 @@ from services.commands.volume import (
 )
 from services.commands.volume_properties import ChangeImageMetadata, SetBootable, SetReadonly
 from services.commands.volume_reset import ResetVolume
+from tests.services.commands import moving
 from tests.services.commands.world import PATHS, STEPS, Step, World
-from tests.support.builders import HOST, PROJECT, USER, a_moment, a_pool, an_id
+from tests.support.builders import HOST, PROJECT, THERE, USER, a_moment, a_pool, an_id
 
 BACKEND = HOST.partition("#")[0]
 KEY, OTHER_PROJECT = "0123456789abcdef", "another-project"
@@ -69,6 +74,26 @@ async def settle(world: World, number: int) -> SettleReservation:
     return SettleReservation(id=UUID(under_way or volume.reservations[0]), at=a_moment())
 
 
+def by(make: Callable[..., Any], **fields: Any) -> Rival:
+    """A command that is made so."""
+
+    async def command(world: World, number: int) -> Any:
+        return make(**fields)
+
+    return command
+
+
+def of_the_move(make: Callable[..., Awaitable[Any]], *about: Any) -> Rival:
+    """A command about the move that is under way."""
+    return lambda world, number: make(world, *about)
+
+
+async def copied(world: World) -> RecordCopied:
+    """The attempt that is at work has copied everything."""
+    move = await moving.the_move(world)
+    return RecordCopied(id=move.id, attempt=move.attempt, at=a_moment())
+
+
 def _step(step: Step) -> Rival:
     """One of those that the world knows."""
     return lambda world, number: step(world, ID)
@@ -104,18 +129,30 @@ USERS: Mapping[str, Rival] = {
         AcceptTransfer, id=an_id(9), key=KEY, project_id=OTHER_PROJECT, user_id=_tag
     ),
     "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
+    "retype": by(moving.retype),
+    "retype on demand": by(moving.retype, policy="on-demand"),
+    "migrate": by(moving.migrate),
     "freeze its backend": given(FreezeBackend, host=BACKEND),
     "disable its backend": given(DisableService, name=ServiceName(VOLUME_SERVICE, BACKEND)),
 }  # fmt: skip
 """What users and administrators can ask for."""
 
 WORKERS: Mapping[str, Rival] = {
-    **{name: _step(step) for name, step in STEPS.items()},
+    **{name: _step(step) for name, step in STEPS.items() if name not in ("delete", "force")},
     "place the extension": given(PlaceExtension, id=ID, pools=[a_pool()]),
     "place the extension nowhere": given(PlaceExtension, id=ID, pools=[]),
     "start the extension": given(StartExtension, id=ID, worker=_tag),
     "extended": told(FinishExtension),
     "not extended": told(FinishExtension, failure="backend says no"),
+    "place the move here": of_the_move(moving.place, HOST),
+    "place the move there": of_the_move(moving.place, HOST, THERE),
+    "place the move nowhere": of_the_move(moving.place),
+    "start the move": of_the_move(moving.start),
+    "copied": of_the_move(copied),
+    "moved": of_the_move(moving.finish),
+    "not moved": of_the_move(moving.finish, "backend says no"),
+    "key made": given(FinishKeyMaking, id=key_of(ID), key_id="k"),
+    "key not made": given(FinishKeyMaking, id=key_of(ID), failure="no key manager"),
     "settle": settle,
 }
 """What processes tell."""
@@ -137,11 +174,17 @@ async def _offered(world: World) -> None:
     )  # fmt: skip
 
 
-def _after(*steps: str, state: str = "available") -> Callable[[], Awaitable[World]]:
-    """A volume that came into this state, and then these steps of USERS or WORKERS."""
+def _after(
+    *steps: str, state: str = "available", encrypted: bool = False
+) -> Callable[[], Awaitable[World]]:
+    """A volume that came into this state, and then these steps of RIVALS."""
 
     async def situation() -> World:
-        world = await (await World().has_a_type()).has_a_volume(in_state=state)
+        world = await World().has_a_type()
+        await world.run(moving.a_silver_type())
+        if encrypted:
+            await world.has_encryption(Encryption(provider="luks", key_size=256))
+        await world.has_a_volume(in_state=state)
         for step in steps:
             if step == "offered":
                 await _offered(world)
@@ -152,6 +195,8 @@ def _after(*steps: str, state: str = "available") -> Callable[[], Awaitable[Worl
     return situation
 
 
+_ON_THE_WAY = ("place the move there", "start the move")
+
 SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     **{state: _after(state=state) for state in PATHS},
     "awaiting-transfer": _after("offered"),
@@ -159,6 +204,13 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "extending": _after("extend"),
     "extension placed": _after("extend", "place the extension"),
     "growing": _after("extend", "place the extension", "start the extension"),
+    "retyping": _after("retype on demand"),
+    "retyping, placed here": _after("retype", "place the move here"),
+    "retyping, at work": _after("retype on demand", *_ON_THE_WAY),
+    "migrating": _after("migrate"),
+    "migrating, at work": _after("migrate", *_ON_THE_WAY),
+    "migrating, copied": _after("migrate", *_ON_THE_WAY, "copied"),
+    "without its key": _after(state="requested", encrypted=True),
     "error_extending": _after(
         "extend", "place the extension", "start the extension", "not extended"
     ),
@@ -175,6 +227,13 @@ DUE: Mapping[str, Sequence[str]] = {
     "removing, never made": ["remove", "gone", "busy", "not gone"],
     "extending": ["place the extension", "place the extension nowhere", "settle"],
     "extension placed": ["start the extension", "settle"],
+    "retyping": ["place the move here", "place the move nowhere", "settle"],
+    "retyping, placed here": ["start the move", "settle"],
+    "retyping, at work": ["start the move", "copied", "moved", "not moved", "settle"],
+    "migrating": ["place the move there", "place the move nowhere"],
+    "migrating, at work": ["start the move", "copied", "moved", "not moved"],
+    "migrating, copied": ["start the move", "moved", "not moved"],
+    "without its key": ["key made", "key not made"],
     "growing": ["start the extension", "extended", "not extended", "settle"],
 }
 """What processes may be about to tell in a situation."""

@@ -19,7 +19,7 @@ from domain.errors import LapilliError
 from domain.event import Event, Recorded
 from services.api.faults import CODES
 from services.commands import HANDLERS
-from tests.services.commands.rivals import DUE, ELSEWHERE, RIVALS, SITUATIONS, USERS
+from tests.services.commands.rivals import DUE, ELSEWHERE, RIVALS, SITUATIONS, USERS, WORKERS
 from tests.services.commands.world import World
 from tests.services.processes.schedules import Turns, every_schedule
 from tests.support.around import around
@@ -152,6 +152,9 @@ async def test_two_commands_at_once_end_as_if_one_had_come_after_the_other(situa
         ("available", "delete", "delete"),
         ("available", "extend", "extend"),
         ("available", "extend", "offer"),
+        ("available", "retype", "delete"),
+        ("available", "retype", "retype on demand"),
+        ("available", "migrate", "extend"),
         ("available", "offer", "offer"),
         ("awaiting-transfer", "accept", "withdraw"),
         ("awaiting-transfer", "accept", "accept"),
@@ -218,8 +221,11 @@ def is_about_a_volume(handler: Callable[..., Any]) -> bool:
 
 
 async def test_every_command_about_a_volume_is_a_rival():
-    given = await SITUATIONS["extending"]()
-    listed = {type(await rival(given, 0)) for rival in RIVALS.values()}
+    available = await SITUATIONS["available"]()
+    listed = {type(await rival(available, 0)) for rival in USERS.values()}
+    for situation, due in DUE.items():
+        given = await SITUATIONS[situation]()
+        listed |= {type(await RIVALS[name](given, 0)) for name in due}
     about = {command for command, handler in HANDLERS.items() if is_about_a_volume(handler)}
     assert len(about) > 15
     assert about - listed - ELSEWHERE.keys() == set(), "list them in rivals.py"
@@ -227,6 +233,6 @@ async def test_every_command_about_a_volume_is_a_rival():
     assert ELSEWHERE.keys() <= HANDLERS.keys()
 
 
-def test_every_situation_has_all_that_is_due_in_it():
+def test_everything_listed_is_used():
     assert DUE.keys() <= SITUATIONS.keys()
-    assert {name for due in DUE.values() for name in due} <= RIVALS.keys()
+    assert {name for due in DUE.values() for name in due} == WORKERS.keys()
