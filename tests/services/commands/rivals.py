@@ -137,6 +137,15 @@ USERS: Mapping[str, Rival] = {
 }  # fmt: skip
 """What users and administrators can ask for."""
 
+ALIKE = {
+    "describe": "name",
+    "replace metadata": "set metadata",
+    "reset to error_deleting": "reset to available",
+    "retype on demand": "retype",
+    "disable its backend": "freeze its backend",
+}
+"""Those that decide by the same as another one: they need not meet everybody, too."""
+
 WORKERS: Mapping[str, Rival] = {
     **{name: _step(step) for name, step in STEPS.items() if name not in ("delete", "force")},
     "place the extension": given(PlaceExtension, id=ID, pools=[a_pool()]),
