@@ -124,7 +124,7 @@ async def test_the_microversion_is_negotiated_and_told(stage, header, status, us
         ("GET", f"!/v3/{PROJECT}"),
         ("GET", f"!/v3/{PROJECT}/"),
         ("GET", "/snapshots"),
-        ("GET", "/messages"),
+        ("GET", "/backups"),
         ("POST", "/groups"),
         ("GET", "/volumes/"),
         ("GET", "/volumes/x/y/z"),
