@@ -11,6 +11,10 @@ from datetime import datetime
 import msgspec
 
 from domain.aggregate import Aggregate
+from domain.aggregates.volume import Volume
+from domain.aggregates.volume.attachment import Attachment
+from domain.lifecycle import Lifecycle
+from domain.machines.attachment import ATTACHMENT
 from domain.machines.move import MOVE
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
@@ -43,6 +47,12 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "migrating": Wait("moving", "the backend did not tell whether it took it"),
         "maintenance": Wait("moving", "the backend did not tell whether it took it"),
     },
+    ATTACHMENT.name: {
+        "connection_requested": Wait("attachment", "the backend did not begin to connect it"),
+        "connecting": Wait("attachment", "the backend did not tell whether it connected it"),
+        "removal_requested": Wait("attachment", "the backend did not begin to disconnect it"),
+        "disconnecting": Wait("attachment", "the backend did not tell whether it disconnected it"),
+    },
     MOVE.name: {
         "requested": Wait("placement", "nobody chose a pool for it"),
         "placed": Wait("creation", "the backend did not begin to take it"),
@@ -54,6 +64,8 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
 OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
     (MOVE.name, "moving"): "ends with the operation of its volume, however often it begins anew",
     (MOVE.name, "completing"): "ends with the operation of its volume",
+    (VOLUME_OPERATION.name, "attaching"): "whoever is about to attach it lets it go",
+    (VOLUME_OPERATION.name, "detaching"): "whoever is about to detach it lets it go",
     (VOLUME_OPERATION.name, "offered"): "its owner or whoever has the key decides",
     ("transfer", "offered"): "its owner or whoever has the key decides",
     ("quota_reservation", "reserved"): "ends with what it pays for, or at its own deadline",
@@ -66,14 +78,31 @@ OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
 
 def overdue(aggregate: Aggregate, allowed: Allowed, now: datetime) -> str | None:
     """What has not happened to it for longer than is allowed, as a sentence; None if nothing."""
-    for lifecycle, state in (
-        (aggregate.lifecycle, aggregate.state),
-        (aggregate.beside, aggregate.operation),
-    ):
-        wait = WAITS.get(lifecycle.name, {}).get(state) if lifecycle else None
-        if wait is None or aggregate.since is None:
-            continue
-        waited_s = (now - aggregate.since).total_seconds()
-        if waited_s >= allowed[wait.deadline]:
-            return f"{wait.missed} for {waited_s:.0f} s, {allowed[wait.deadline]:g} s being allowed"
-    return None
+    missed = _missed(aggregate.lifecycle, aggregate.state, aggregate.since, allowed, now)
+    if missed is None and aggregate.beside is not None:
+        operation = aggregate.operation
+        missed = _missed(aggregate.beside, operation, aggregate.since, allowed, now)
+    return missed
+
+
+def overdue_attachments(
+    volume: Volume, allowed: Allowed, now: datetime
+) -> list[tuple[Attachment, str]]:
+    """As `overdue`, of each attachment of a volume."""
+    found = (
+        (each, _missed(ATTACHMENT, each.state, each.since, allowed, now))
+        for each in volume.attachments.values()
+    )
+    return [(each, missed) for each, missed in found if missed is not None]
+
+
+def _missed(
+    lifecycle: Lifecycle, state: str, since: datetime | None, allowed: Allowed, now: datetime
+) -> str | None:
+    wait = WAITS[lifecycle.name].get(state) if lifecycle.name in WAITS else None
+    if wait is None or since is None:
+        return None
+    waited_s, allowed_s = (now - since).total_seconds(), allowed[wait.deadline]
+    if waited_s < allowed_s:
+        return None
+    return f"{wait.missed} for {waited_s:.0f} s, {allowed_s:g} s being allowed"

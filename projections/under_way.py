@@ -28,6 +28,7 @@ from domain.deadlines import WAITS
 from domain.event import Event, Recorded
 from domain.lifecycle import STAYS, Lifecycle
 from domain.machines import LIFECYCLES
+from domain.machines.attachment import ATTACHMENT
 from domain.machines.move import MOVE
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
@@ -85,6 +86,10 @@ def _beside(recorded: Recorded[Event]) -> UUID:
     return uuid5(recorded.aggregate_id, "operation")
 
 
+def _attachment_of(recorded: Recorded[Any]) -> UUID:
+    return UUID(recorded.event.attachment_id)
+
+
 def _volume_of(recorded: Recorded[Any]) -> UUID:
     return UUID(recorded.event.volume_id)
 
@@ -99,7 +104,11 @@ class Followed(msgspec.Struct, frozen=True):
 
 
 FOLLOWED: Mapping[str, Sequence[Followed]] = {
-    "volume": (Followed(VOLUME, _itself), Followed(VOLUME_OPERATION, _beside)),
+    "volume": (
+        Followed(VOLUME, _itself),
+        Followed(VOLUME_OPERATION, _beside),
+        Followed(ATTACHMENT, _attachment_of),
+    ),
     "move": (Followed(MOVE, _itself, _volume_of),),
 }
 """By the kind of the aggregate. When this changes, the version goes up."""

@@ -277,6 +277,9 @@ class Deadlines(Section, frozen=True, kw_only=True):
     extension_s: Annotated[
         Seconds, says("Each step of an extension, until the volume has its old size.", le=MOST_S)
     ] = 3600.0
+    attachment_s: Annotated[
+        Seconds, says("A backend that is to connect or disconnect a node.", le=MOST_S)
+    ] = 3600.0
     moving_s: Annotated[
         Seconds,
         says("A retype or migration, until the volume stays what and where it was.", le=MOST_S),

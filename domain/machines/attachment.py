@@ -35,7 +35,8 @@ ATTACHMENT = Lifecycle(
         ("attachment_abandoned",
             [*CONNECTING, "connected", "error_attaching"],                    "removal_requested"),
         ("attachment_disconnection_started",  LEAVING,                        "disconnecting"),
-        ("attachment_disconnection_failed",   ["disconnecting"],              "error_detaching"),
+        # straight from removal_requested when no worker came to disconnect it
+        ("attachment_disconnection_failed",   LEAVING,                        "error_detaching"),
         # straight from reserved, of which the backend has nothing; from anywhere when the whole
         # volume goes
         ("attachment_removed",

@@ -8,10 +8,11 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates.move import Move
-from domain.aggregates.volume import Volume, giving_up
+from domain.aggregates.volume import Volume, detaching, giving_up
 from domain.aggregates.volume.under_way import Migration, Retype
-from domain.deadlines import Allowed, overdue
+from domain.deadlines import Allowed, overdue, overdue_attachments
 from domain.event import Moment
+from domain.lifecycle import IDLE
 from services.commands import encrypting, settling
 from services.unit_of_work import UnitOfWork
 
@@ -28,27 +29,31 @@ class GiveUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def give_up(cmd: GiveUp, work: UnitOfWork) -> bool:
-    """Whether it was overdue. What was given up, what its quota and its pool had promised, and
-    what may be left on its backend, in one append. Whoever is still at it is refused later."""
+    """Whether anything was overdue. What was given up, what its quota and its pool had promised,
+    and what may be left on its backend, in one append. Whoever is still at it is refused later."""
     volume = await work.load(Volume, cmd.id)
+    attachments = overdue_attachments(volume, cmd.allowed, cmd.at.at)
     reason = overdue(volume, cmd.allowed, cmd.at.at)
     if reason is None and isinstance(volume.under_way, Retype | Migration):
         move = await work.load(Move, UUID(volume.under_way.move_id))
         reason = overdue(move, cmd.allowed, cmd.at.at)
-    if reason is None:
-        return False
-    settled: list[Aggregate] = await settling.give_up(volume, reason, work, cmd.at)
-    if volume.pending:  # it is the volume that it was before, with nothing to be settled
-        await work.commit(volume, *settled)
-        return True
+    for attachment, why in attachments:
+        detaching.end_waiting(volume, attachment, why, cmd.at)
+    settled = [] if reason is None else await _given_up(volume, reason, work, cmd.at)
+    await work.commit(volume, *settled)
+    return bool(attachments) or reason is not None
+
+
+async def _given_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """What is to be stored with the end of what its life, or the operation on it, waits for."""
+    if volume.operation != IDLE:
+        return await settling.give_up(volume, reason, work, at)
     # what no worker has claimed has left nothing on its backend
     left_on = volume.host if volume.state == "provisioning" else None
-    keys = await encrypting.without_key(volume, reason, work, cmd.at)
+    keys = await encrypting.without_key(volume, reason, work, at)
     if not keys:
-        giving_up.end_waiting(volume, reason, cmd.at)
-    settled = await settling.after_attempt(volume, left_on, reason, work, cmd.at)
-    await work.commit(volume, *keys, *settled)
-    return True
+        giving_up.end_waiting(volume, reason, at)
+    return [*keys, *await settling.after_attempt(volume, left_on, reason, work, at)]
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {GiveUp: give_up}

@@ -38,7 +38,8 @@ def test_nothing_has_a_deadline_that_cannot_be():
 def what_waits() -> list[Volume]:
     """Moves and what they are part of have tests of their own, beside their processes."""
     lives = [a_volume(in_state=state) for state in PATHS if waits("volume", state)]
-    return lives + [a_volume_that_is(operation) for operation in UNDER_WAY if operation != "idle"]
+    operations = [each for each in UNDER_WAY if waits("volume_operation", each)]
+    return lives + [a_volume_that_is(operation) for operation in operations]
 
 
 each_wait = pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def _reserved(volume: Volume, event: AttachmentReserved, at: Moment) -> None:
     fresh = Attachment(
         id=event.attachment_id, shown=True, server_id=event.server_id, mode=event.mode
     )
-    replace(volume, fresh, event)
+    replace(volume, fresh, event, at)
 
 
 @evolves(Attached)
@@ -164,9 +164,9 @@ def _attached(volume: Volume, event: Attached, at: Moment) -> None:
         connected_mode=event.mode,
         attached_at=at.at,
     )
-    replace(volume, fresh, event)
+    replace(volume, fresh, event, at)
 
 
 @evolves(AttachmentCompleted)
 def _completed(volume: Volume, event: AttachmentCompleted, at: Moment) -> None:
-    change(volume, event)
+    change(volume, event, at)

@@ -37,6 +37,8 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
     """Cinder's connection_info: driver_volume_type and data; empty where there is none."""
     attached_at: datetime | None = None
     attempt: int = 0
+    since: datetime | None = None
+    """When it came into its state."""
 
     @property
     def status(self) -> str:

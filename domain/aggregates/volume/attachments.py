@@ -63,15 +63,16 @@ def record(volume: Volume, event: Any, at: Moment) -> None:
     volume.record(event, at)
 
 
-def replace(volume: Volume, attachment: Attachment, event: Any) -> None:
+def replace(volume: Volume, attachment: Attachment, event: Any, at: Moment) -> None:
     """Evolves the volume: the attachment is now so, in the state that the event leads to."""
     state = ATTACHMENT.next(event.verb, attachment.state) or attachment.state
-    moved = msgspec.structs.replace(attachment, state=state)
+    since = attachment.since if state == attachment.state else at.at
+    moved = msgspec.structs.replace(attachment, state=state, since=since)
     volume.attachments = {**volume.attachments, moved.id: moved}
     volume.attach_status = getattr(event, "attach_status", volume.attach_status)
 
 
-def change(volume: Volume, event: Any, **fields: Any) -> None:
+def change(volume: Volume, event: Any, at: Moment, **fields: Any) -> None:
     """As `replace`, of one that is there already."""
     before = volume.attachments[event.attachment_id]
-    replace(volume, msgspec.structs.replace(before, **fields), event)
+    replace(volume, msgspec.structs.replace(before, **fields), event, at)

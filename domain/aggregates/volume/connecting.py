@@ -261,12 +261,12 @@ def _requested(volume: Volume, event: ConnectionRequested, at: Moment) -> None:
     after = msgspec.structs.replace(
         before, connector=event.connector, connected_mode=event.mode, passing=event.passing
     )
-    replace(volume, after, event)
+    replace(volume, after, event, at)
 
 
 @evolves(ConnectionStarted)
 def _started(volume: Volume, event: ConnectionStarted, at: Moment) -> None:
-    change(volume, event, attempt=event.attempt)
+    change(volume, event, at, attempt=event.attempt)
 
 
 @evolves(Connected)
@@ -274,6 +274,7 @@ def _connected(volume: Volume, event: Connected, at: Moment) -> None:
     change(
         volume,
         event,
+        at,
         connection=event.connection,
         node=event.node,
         device=event.device,
@@ -284,9 +285,9 @@ def _connected(volume: Volume, event: Connected, at: Moment) -> None:
 
 @evolves(ConnectorRefused)
 def _refused(volume: Volume, event: ConnectorRefused, at: Moment) -> None:
-    change(volume, event, connector={})
+    change(volume, event, at, connector={})
 
 
 @evolves(ConnectionFailed)
 def _failed(volume: Volume, event: ConnectionFailed, at: Moment) -> None:
-    change(volume, event, connection={}, released=True)
+    change(volume, event, at, connection={}, released=True)

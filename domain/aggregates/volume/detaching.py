@@ -157,12 +157,24 @@ def start(volume: Volume, attachment_id: UUID, worker: str, at: Moment) -> int:
 def failed(volume: Volume, attachment_id: UUID, attempt: int, reason: str, at: Moment) -> None:
     """The backend could not. Raises Superseded if the claim is no longer this attempt's."""
     attachment = check_claim(volume, attachment_id, attempt, "disconnecting")
+    _not_disconnected(volume, attachment, reason, at)
+
+
+def end_waiting(volume: Volume, attachment: Attachment, reason: str, at: Moment) -> None:
+    """Ends a connecting or disconnecting that nobody goes on with. Otherwise nothing changes."""
+    if attachment.state in CONNECTING:
+        abandon(volume, UUID(attachment.id), reason, at)
+    elif attachment.state in LEAVING:
+        _not_disconnected(volume, attachment, reason, at)
+
+
+def _not_disconnected(volume: Volume, attachment: Attachment, reason: str, at: Moment) -> None:
     record(
         volume,
         DisconnectionFailed(
             host=volume.held_by(),
             attachment_id=attachment.id,
-            attempt=attempt,
+            attempt=attachment.attempt,
             reason=reason,
             attach_status=status_with(volume, attachment.id, "error_detaching"),
         ),
@@ -196,22 +208,22 @@ def all_removed(volume: Volume, at: Moment) -> None:
 
 @evolves(RemovalRequested)
 def _requested(volume: Volume, event: RemovalRequested, at: Moment) -> None:
-    change(volume, event)
+    change(volume, event, at)
 
 
 @evolves(AttachmentAbandoned)
 def _abandoned(volume: Volume, event: AttachmentAbandoned, at: Moment) -> None:
-    change(volume, event, released=True)
+    change(volume, event, at, released=True)
 
 
 @evolves(DisconnectionStarted)
 def _started(volume: Volume, event: DisconnectionStarted, at: Moment) -> None:
-    change(volume, event, attempt=event.attempt)
+    change(volume, event, at, attempt=event.attempt)
 
 
 @evolves(DisconnectionFailed)
 def _failed(volume: Volume, event: DisconnectionFailed, at: Moment) -> None:
-    change(volume, event)
+    change(volume, event, at)
 
 
 @evolves(AttachmentRemoved)

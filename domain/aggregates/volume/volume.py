@@ -68,7 +68,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 6
+    snapshot_version: ClassVar[int] = 7
 
     project_id: str = ""
     size_gib: int = 0

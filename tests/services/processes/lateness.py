@@ -11,8 +11,11 @@ from adapters import database
 from adapters.drivers.contract import VolumeSpec
 from adapters.drivers.memory import MemoryDriver
 from domain.aggregates.move import Move
+from domain.aggregates.volume import Volume
 from domain.aggregates.volume.under_way import Migration, Retype
 from domain.event import Moment
+from domain.lifecycle import IDLE
+from domain.machines.attachment import OWED
 from projections import PROJECTIONS
 from projections.generations import create_tables
 from projections.runner import Runner
@@ -22,6 +25,8 @@ from services.audit.objects import Backend, ObjectAudit
 from services.audit.promises import PromiseAudit
 from services.audit.replay import Replay
 from services.audit.stored import Entry
+from services.commands.attaching import CreateAttachment, DetachVolume
+from services.commands.exporting import FinishConnection, StartConnection, StartDisconnection
 from services.commands.extension import ExtendVolume, PlaceExtension, StartExtension
 from services.commands.migration import MigrateVolume
 from services.commands.move import PlaceMove, StartMove
@@ -38,14 +43,15 @@ from tests.support.builders import PROJECT, a_moment, an_id
 
 HOUR_S = 3600.0
 ALLOWED = Deadlines().allowed
+ATTACHMENT = an_id(0xA7)
 BIG_POOL, NEXT_POOL = "h@big#p", "h@middle#p"
 """Where volumes are placed first, and then."""
 
 
 def workers_of(backend: str) -> Sequence[str]:
     """All that work for it, by the names of consumers."""
-    work = ("provisioning", "extending", "deletion", "remnant-removal", "moving")
-    return tuple(f"{name}-h@{backend}" for name in work)
+    work = "provisioning extending deletion remnant-removal moving attaching detaching"
+    return tuple(f"{name}-h@{backend}" for name in work.split())
 
 
 BIG = workers_of("big")
@@ -103,7 +109,7 @@ class Late:
                 return given_up
             self.ring.clock.now_s += HOUR_S
             if await self.give_up_overdue():
-                given_up.append(before.state if before.operation == "idle" else before.operation)
+                given_up.append(_doing(before))
         raise AssertionError("it never comes to rest")
 
     async def assert_sound(self) -> None:
@@ -142,6 +148,14 @@ class Late:
         """What the log says why, of all that happened to the volume and its remnants."""
         told = (getattr(r.event, "reason", None) for r in await self.ring.store.log(0, 10_000))
         return [reason for reason in told if reason]
+
+
+def _doing(volume: Volume) -> str:
+    """What is under way: an operation, an attachment, or its life."""
+    if volume.operation != IDLE:
+        return volume.operation
+    owed = [each.state for each in volume.attachments.values() if each.state in OWED]
+    return owed[0] if owed else volume.state
 
 
 async def late(directory: Path, *, max_attempts: int = 3) -> Late:
@@ -229,10 +243,62 @@ async def _start_move(late: Late) -> None:
     await late.ring.world.run(StartMove(id=move.id, host=move.target, worker="dead", at=late.now()))
 
 
+async def _attach(late: Late) -> None:
+    await late.ring.world.run(
+        CreateAttachment(
+            id=an_id(1),
+            project_id=None,
+            attachment_id=ATTACHMENT,
+            server_id=None,
+            mode=None,
+            connector={"host": "node1"},
+            at=late.now(),
+        )
+    )
+
+
+async def _start_connection(late: Late) -> None:
+    await late.ring.world.run(
+        StartConnection(id=an_id(1), attachment_id=ATTACHMENT, worker="dead", at=late.now())
+    )
+
+
+async def _connect(late: Late) -> None:
+    """The worker has the backend do it, and tells nobody."""
+    spec = VolumeSpec(id=an_id(1), size_gib=2, pool="p", project_id=PROJECT)
+    driver = MemoryDriver(late.ring.backends["big"])
+    await driver.connect_volume(spec, ATTACHMENT, {"host": "node1"}, "rw")
+
+
+async def _connected(late: Late) -> None:
+    await late.ring.world.run(
+        FinishConnection(
+            id=an_id(1),
+            attachment_id=ATTACHMENT,
+            attempt=1,
+            driver_volume_type="memory",
+            at=late.now(),
+        )
+    )
+
+
+async def _detach(late: Late) -> None:
+    await late.ring.world.run(
+        DetachVolume(id=an_id(1), project_id=None, attachment_id=ATTACHMENT, at=late.now())
+    )
+
+
+async def _start_disconnection(late: Late) -> None:
+    await late.ring.world.run(
+        StartDisconnection(id=an_id(1), attachment_id=ATTACHMENT, worker="dead", at=late.now())
+    )
+
+
 _PROVISIONING: Sequence[Step] = (_place, _by(world.start), _make)
 _AVAILABLE: Sequence[Step] = (*_PROVISIONING, _by(world.made))
 _PLACED_TO_GROW: Sequence[Step] = (*_AVAILABLE, _extend, _place_extension)
 _MOVING: Sequence[Step] = (_place_move, _start_move)
+_CONNECTING: Sequence[Step] = (*_AVAILABLE, _attach, _start_connection, _connect)
 
 PATHS: dict[str, Sequence[Step]] = {
     "requested": (),
@@ -245,6 +311,10 @@ PATHS: dict[str, Sequence[Step]] = {
     "extending": (*_AVAILABLE, _extend),
     "extension_placed": _PLACED_TO_GROW,
     "growing": (*_PLACED_TO_GROW, _start_extension),
+    "connection_requested": (*_AVAILABLE, _attach),
+    "connecting": _CONNECTING,
+    "removal_requested": (*_CONNECTING, _connected, _detach),
+    "disconnecting": (*_CONNECTING, _connected, _detach, _start_disconnection),
     "move requested": (*_AVAILABLE, _migrate(lock=False)),
     "move placed": (*_AVAILABLE, _migrate(lock=False), _place_move),
     "migrating": (*_AVAILABLE, _migrate(lock=False), *_MOVING),

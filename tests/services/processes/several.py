@@ -12,6 +12,7 @@ from adapters.key_manager.memory import MemoryKeyManager
 from domain import codec
 from domain.aggregates.volume import Volume
 from domain.promises import PoolLedger, changes
+from services.processes.attaching import Attaching, Detaching
 from services.processes.deletion import Deletion
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
@@ -145,7 +146,7 @@ class Several:
                 "worker": "w",
                 "timeout_s": self.timeout_s,
             }
-            work = (Provisioning, Extending, Deletion, RemnantRemoval)
+            work = (Provisioning, Extending, Deletion, RemnantRemoval, Attaching, Detaching)
             managers += [kind(**shared) for kind in work]
             managers.append(
                 Moving(**shared, reach=reach, copy_timeout_s=copy_timeout_s, look_s=0.0)

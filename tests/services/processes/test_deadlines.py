@@ -14,11 +14,12 @@ from domain.encryption import Encryption
 from domain.errors import NotAllowed, Unavailable
 from projections import MESSAGES
 from projections.projection import fold
+from services.commands.attaching import DetachVolume
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.transfer import OfferVolume
 from services.processes.deadlines import give_up_overdue, keep_deadlines
 from services.unit_of_work import Commands
-from tests.services.processes.lateness import ALLOWED, BIG, HOUR_S, PATHS, Late, late
+from tests.services.processes.lateness import ALLOWED, ATTACHMENT, BIG, HOUR_S, PATHS, Late, late
 from tests.services.processes.waits import CASES
 from tests.support.around import Life, around
 from tests.support.builders import PROJECT, USER, a_moment, an_id
@@ -272,6 +273,25 @@ async def test_a_key_that_is_made_too_late_does_not_stay(there):
     [making] = [m for m in ring.managers(Life()) if m.consumer == "encryption-keys"]
     await making.react(asked)
     assert await ring.keys.keys() == {}
+    await there.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("waiting", "status"), [("connecting", "available"), ("disconnecting", "in-use")]
+)
+async def test_a_volume_that_was_not_connected_is_free_one_that_may_still_be_reached_is_not(
+    there, waiting, status
+):
+    await there.comes_to(waiting)
+    await there.until_rest(without=BIG)
+    now = await there.ring.volume()
+    assert (now.status, now.attachments[str(ATTACHMENT)].status) == (status, "error_detaching")
+    detach = DetachVolume(id=an_id(1), project_id=None, attachment_id=ATTACHMENT, at=there.now())
+    await there.ring.world.another_process().run(detach)
+    await there.ring.go_on()
+    now = await there.ring.volume()
+    assert (now.status, now.attachments) == ("available", {})
+    assert there.ring.backends["big"].pools["p"].connected == {}
     await there.assert_sound()
 
 

@@ -94,6 +94,30 @@ CASES = {
         missed="whether it extended it",
         back=_LARGER,
     ),
+    "connection_requested": Case(
+        waits=("attachment", "connection_requested"),
+        given_up=["connection_requested", "removal_requested"],
+        ends=("available", BIG_POOL),
+        missed="did not begin to connect it",
+    ),
+    "connecting": Case(
+        waits=("attachment", "connecting"),
+        given_up=["connecting", "removal_requested"],
+        ends=("available", BIG_POOL),
+        missed="whether it connected it",
+    ),
+    "removal_requested": Case(
+        waits=("attachment", "removal_requested"),
+        given_up=["removal_requested"],
+        ends=("available", BIG_POOL),
+        missed="did not begin to disconnect it",
+    ),
+    "disconnecting": Case(
+        waits=("attachment", "disconnecting"),
+        given_up=["disconnecting"],
+        ends=("available", BIG_POOL),
+        missed="whether it disconnected it",
+    ),
     "move requested": Case(
         waits=("move", "requested"),
         absent=["placement"],
