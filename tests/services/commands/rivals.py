@@ -4,12 +4,22 @@ A new command about a volume needs one line here; so does a new situation.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
-from uuid import UUID
 
 from domain.aggregates.encryption_key import key_of
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.encryption import Encryption
+from services.commands import exporting
+from services.commands.attaching import (
+    AbandonAttachment,
+    AttachVolume,
+    CompleteAttachment,
+    ConnectAttachment,
+    ConnectNode,
+    CreateAttachment,
+    DetachVolume,
+    DisconnectNode,
+    HoldVolume,
+)
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.extension import (
     ExtendVolume,
@@ -17,9 +27,8 @@ from services.commands.extension import (
     PlaceExtension,
     StartExtension,
 )
-from services.commands.move import RecordCopied
+from services.commands.giving_up import GiveUp
 from services.commands.service import DisableService, FreezeBackend
-from services.commands.settling import SettleReservation
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
 from services.commands.volume import (
     ChangeVolumeMetadata,
@@ -30,127 +39,110 @@ from services.commands.volume import (
 from services.commands.volume_properties import ChangeImageMetadata, SetBootable, SetReadonly
 from services.commands.volume_reset import ResetVolume
 from tests.services.commands import moving
-from tests.services.commands.world import PATHS, STEPS, Step, World
-from tests.support.builders import HOST, PROJECT, THERE, USER, a_moment, a_pool, an_id
+from tests.services.commands.rivalry import (
+    ID,
+    A,
+    Rival,
+    by,
+    copied,
+    given,
+    of_the_move,
+    own,
+    settle,
+    step,
+    tag,
+    tags,
+    told,
+    told_of,
+)
+from tests.services.commands.world import PATHS, STEPS, World
+from tests.services.processes.lateness import ALLOWED
+from tests.support.builders import HOST, PROJECT, THERE, USER, a_pool, an_id
 
 BACKEND = HOST.partition("#")[0]
 KEY, OTHER_PROJECT = "0123456789abcdef", "another-project"
-
-ID = an_id(1)
-"""The volume that it is all about."""
-
-Rival = Callable[[World, int], Awaitable[Any]]
-"""Makes the command; the number tells two of the same kind apart."""
+NODE = {"host": "node1", "ip": "192.0.2.1"}
+DAY_S = 86_400.0
 
 
-def given(kind: type, **fields: Any) -> Rival:
-    """A command whose fields are known; callables are asked with the number."""
-
-    async def command(world: World, number: int) -> Any:
-        known = {name: f(number) if callable(f) else f for name, f in fields.items()}
-        return kind(**known, at=a_moment())
-
-    return command
-
-
-def own(kind: type, **fields: Any) -> Rival:
-    """The same for one that the volume's owner gives."""
-    return given(kind, id=ID, project_id=PROJECT, **fields)
-
-
-def told(kind: type, **fields: Any) -> Rival:
-    """An outcome, told under the claim that is held now."""
-
-    async def command(world: World, number: int) -> Any:
-        return kind(id=ID, attempt=(await world.volume()).attempt, **fields, at=a_moment())
-
-    return command
-
-
-async def settle(world: World, number: int) -> SettleReservation:
-    """Of what is under way, or else of the creation."""
-    volume = await world.volume()
-    under_way = volume.under_way and volume.under_way.reservation_id
-    return SettleReservation(id=UUID(under_way or volume.reservations[0]), at=a_moment())
-
-
-def by(make: Callable[..., Any], **fields: Any) -> Rival:
-    """A command that is made so."""
-
-    async def command(world: World, number: int) -> Any:
-        return make(**fields)
-
-    return command
-
-
-def of_the_move(make: Callable[..., Awaitable[Any]], *about: Any) -> Rival:
-    """A command about the move that is under way."""
-    return lambda world, number: make(world, *about)
-
-
-async def copied(world: World) -> RecordCopied:
-    """The attempt that is at work has copied everything."""
-    move = await moving.the_move(world)
-    return RecordCopied(id=move.id, attempt=move.attempt, at=a_moment())
-
-
-def _step(step: Step) -> Rival:
-    """One of those that the world knows."""
-    return lambda world, number: step(world, ID)
-
-
-def _tag(number: int) -> str:
-    return f"rival {number}"
-
-
-def _tags(number: int) -> dict[str, str]:
-    return {_tag(number): "was here"}
+def _server(number: int) -> str:
+    return str(an_id(0x50 + number))
 
 
 USERS: Mapping[str, Rival] = {
     "delete": own(DeleteVolume),
     "force delete": own(DeleteVolume, force=True),
     "extend": own(ExtendVolume, new_size_gib=lambda number: 4 + number),
-    "name": own(DescribeVolume, name=_tag),
-    "describe": own(DescribeVolume, description=_tag),
-    "set metadata": own(ChangeVolumeMetadata, set=_tags),
-    "replace metadata": own(ChangeVolumeMetadata, set=_tags, replace=True),
+    "name": own(DescribeVolume, name=tag),
+    "describe": own(DescribeVolume, description=tag),
+    "set metadata": own(ChangeVolumeMetadata, set=tags),
+    "replace metadata": own(ChangeVolumeMetadata, set=tags, replace=True),
     "set bootable": own(SetBootable, bootable=True),
+    "set image metadata": own(ChangeImageMetadata, set=tags),
     "set readonly": own(SetReadonly, readonly=True),
-    "set image metadata": own(ChangeImageMetadata, set=_tags),
     "reset to available": own(ResetVolume, status="available"),
     "reset to error": own(ResetVolume, status="error"),
     "reset to error_deleting": own(ResetVolume, status="error_deleting"),
     "offer": given(
         OfferVolume, id=lambda number: an_id(10 + number), volume_id=ID, project_id=PROJECT,
-        user_id=USER, name=_tag, key=KEY, salt="s",
+        user_id=USER, name=tag, key=KEY, salt="s",
     ),
-    "accept": given(
-        AcceptTransfer, id=an_id(9), key=KEY, project_id=OTHER_PROJECT, user_id=_tag
-    ),
-    "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
     "retype": by(moving.retype),
     "retype on demand": by(moving.retype, policy="on-demand"),
     "migrate": by(moving.migrate),
+    "reserve": own(HoldVolume, wish="reserve"),
+    "attach": own(
+        AttachVolume, attachment_id=lambda number: an_id(20 + number), server_id=_server, node=None,
+        device="/dev/vdb", mode="rw",
+    ),
+    "create an attachment": own(
+        CreateAttachment, attachment_id=lambda number: an_id(20 + number), server_id=_server,
+        mode=None,
+    ),
+    "connect a node": own(ConnectNode, connector=NODE),
     "freeze its backend": given(FreezeBackend, host=BACKEND),
     "disable its backend": given(DisableService, name=ServiceName(VOLUME_SERVICE, BACKEND)),
 }  # fmt: skip
-"""What users and administrators can ask for."""
+"""What users and administrators can ask for at any time."""
 
 ALIKE = {
     "describe": "name",
-    "replace metadata": "set metadata",
+    "set metadata": "name",
+    "replace metadata": "name",
+    "set bootable": "name",
+    "set image metadata": "name",
     "reset to error_deleting": "reset to available",
     "retype on demand": "retype",
+    "connect a node": "reserve",
     "disable its backend": "freeze its backend",
 }
-"""Those that decide by the same as another one: they need not meet everybody, too."""
+"""Those that decide by the same as another one: they need not meet everybody everywhere, too."""
+
+SOMETIMES: Mapping[str, Rival] = {
+    "offered": given(
+        OfferVolume, id=an_id(9), volume_id=ID, project_id=PROJECT, user_id=USER, name=None,
+        key=KEY, salt="s",
+    ),
+    "accept": given(
+        AcceptTransfer, id=an_id(9), key=KEY, project_id=OTHER_PROJECT, user_id=tag
+    ),
+    "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
+    "unreserve": own(HoldVolume, wish="unreserve"),
+    "reserved": own(CreateAttachment, attachment_id=A, server_id=_server(9), mode=None),
+    "connect": own(ConnectAttachment, attachment_id=A, connector=NODE),
+    "complete": own(CompleteAttachment, attachment_id=A),
+    "begin detaching": own(HoldVolume, wish="begin detaching"),
+    "roll detaching": own(HoldVolume, wish="roll detaching"),
+    "detach": own(DetachVolume, attachment_id=A),
+    "disconnect a node": own(DisconnectNode, connector=NODE),
+}  # fmt: skip
+"""What they can ask for where there is something to ask it of."""
 
 WORKERS: Mapping[str, Rival] = {
-    **{name: _step(step) for name, step in STEPS.items() if name not in ("delete", "force")},
+    **{name: step(each) for name, each in STEPS.items() if name not in ("delete", "force")},
     "place the extension": given(PlaceExtension, id=ID, pools=[a_pool()]),
     "place the extension nowhere": given(PlaceExtension, id=ID, pools=[]),
-    "start the extension": given(StartExtension, id=ID, worker=_tag),
+    "start the extension": given(StartExtension, id=ID, worker=tag),
     "extended": told(FinishExtension),
     "not extended": told(FinishExtension, failure="backend says no"),
     "place the move here": of_the_move(moving.place, HOST),
@@ -160,27 +152,29 @@ WORKERS: Mapping[str, Rival] = {
     "copied": of_the_move(copied),
     "moved": of_the_move(moving.finish),
     "not moved": of_the_move(moving.finish, "backend says no"),
+    "start connecting": given(exporting.StartConnection, id=ID, attachment_id=A, worker=tag),
+    "connected": told_of(exporting.FinishConnection, driver_volume_type="nbd"),
+    "not connected": told_of(exporting.FinishConnection, failure="backend says no"),
+    "start disconnecting": given(
+        exporting.StartDisconnection, id=ID, attachment_id=A, worker=tag
+    ),
+    "disconnected": told_of(exporting.FinishDisconnection),
+    "not disconnected": told_of(exporting.FinishDisconnection, failure="backend says no"),
+    "nobody waits": given(AbandonAttachment, id=ID, attachment_id=A, reason="late"),
+    "exports lost": given(exporting.ReportExports, id=ID, failure="node gone"),
     "key made": given(FinishKeyMaking, id=key_of(ID), key_id="k"),
     "key not made": given(FinishKeyMaking, id=key_of(ID), failure="no key manager"),
     "settle": settle,
-}
+    "give up": given(GiveUp, second=DAY_S, id=ID, allowed=ALLOWED),
+}  # fmt: skip
 """What processes tell."""
 
-RIVALS = {**USERS, **WORKERS}
+RIVALS = {**USERS, **SOMETIMES, **WORKERS}
 
 ELSEWHERE: Mapping[type, str] = {
     CreateVolume: "before it there is no volume to be rivals about",
 }
 """Commands that are no rivals, and why not."""
-
-
-async def _offered(world: World) -> None:
-    await world.run(
-        OfferVolume(
-            id=an_id(9), volume_id=ID, project_id=PROJECT, user_id=USER, name=None, key=KEY,
-            salt="s", at=a_moment(),
-        )
-    )  # fmt: skip
 
 
 def _after(
@@ -194,17 +188,15 @@ def _after(
         if encrypted:
             await world.has_encryption(Encryption(provider="luks", key_size=256))
         await world.has_a_volume(in_state=state)
-        for step in steps:
-            if step == "offered":
-                await _offered(world)
-            else:
-                await world.run(await RIVALS[step](world, 7))
+        for name in steps:
+            await world.run(await RIVALS[name](world, 7))
         return world
 
     return situation
 
 
 _ON_THE_WAY = ("place the move there", "start the move")
+_CONNECTED = ("reserved", "connect", "start connecting", "connected")
 
 SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     **{state: _after(state=state) for state in PATHS},
@@ -219,6 +211,14 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "migrating": _after("migrate"),
     "migrating, at work": _after("migrate", *_ON_THE_WAY),
     "migrating, copied": _after("migrate", *_ON_THE_WAY, "copied"),
+    "attaching": _after("reserve"),
+    "reserved": _after("reserved"),
+    "connecting": _after("reserved", "connect", "start connecting"),
+    "connected": _after(*_CONNECTED),
+    "attached": _after(*_CONNECTED, "complete"),
+    "detaching": _after(*_CONNECTED, "complete", "begin detaching"),
+    "disconnecting": _after(*_CONNECTED, "complete", "detach", "start disconnecting"),
+    "for a node": _after("connect a node"),
     "without its key": _after(state="requested", encrypted=True),
     "error_extending": _after(
         "extend", "place the extension", "start the extension", "not extended"
@@ -226,23 +226,32 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
 }
 
 DUE: Mapping[str, Sequence[str]] = {
-    "requested": ["place", "place nowhere"],
-    "placed": ["start"],
-    "provisioning": ["start", "made", "not made"],
-    "cancelling": ["start", "made", "not made"],
-    "deleting": ["remove"],
+    "requested": ["place", "place nowhere", "give up"],
+    "placed": ["start", "give up"],
+    "provisioning": ["start", "made", "not made", "give up"],
+    "cancelling": ["start", "made", "not made", "give up"],
+    "deleting": ["remove", "give up"],
     "deleting, never made": ["remove"],
-    "removing": ["remove", "gone", "busy", "not gone"],
+    "removing": ["remove", "gone", "busy", "not gone", "give up"],
     "removing, never made": ["remove", "gone", "busy", "not gone"],
-    "extending": ["place the extension", "place the extension nowhere", "settle"],
-    "extension placed": ["start the extension", "settle"],
-    "retyping": ["place the move here", "place the move nowhere", "settle"],
-    "retyping, placed here": ["start the move", "settle"],
-    "retyping, at work": ["start the move", "copied", "moved", "not moved", "settle"],
+    "awaiting-transfer": ["accept", "withdraw"],
+    "extending": ["place the extension", "place the extension nowhere", "settle", "give up"],
+    "extension placed": ["start the extension", "settle", "give up"],
+    "growing": ["start the extension", "extended", "not extended", "settle", "give up"],
+    "retyping": ["place the move here", "place the move nowhere", "settle", "give up"],
+    "retyping, placed here": ["start the move", "settle", "give up"],
+    "retyping, at work": ["start the move", "copied", "moved", "not moved", "settle", "give up"],
     "migrating": ["place the move there", "place the move nowhere"],
     "migrating, at work": ["start the move", "copied", "moved", "not moved"],
     "migrating, copied": ["start the move", "moved", "not moved"],
-    "without its key": ["key made", "key not made"],
-    "growing": ["start the extension", "extended", "not extended", "settle"],
+    "attaching": ["unreserve", "reserved"],
+    "reserved": ["connect", "complete", "detach"],
+    "connecting": ["start connecting", "connected", "not connected", "nobody waits", "detach"],
+    "connected": ["connect", "complete", "detach"],
+    "attached": ["begin detaching", "detach", "exports lost"],
+    "detaching": ["roll detaching", "detach"],
+    "disconnecting": ["start disconnecting", "disconnected", "not disconnected"],
+    "for a node": ["disconnect a node"],
+    "without its key": ["key made", "key not made", "give up"],
 }
-"""What processes may be about to tell in a situation."""
+"""What may come next in a situation, besides what can always be asked for."""

@@ -19,7 +19,7 @@ from domain.errors import LapilliError
 from domain.event import Event, Recorded
 from services.api.faults import CODES
 from services.commands import HANDLERS
-from tests.services.commands.rivals import ALIKE, DUE, ELSEWHERE, RIVALS, SITUATIONS, USERS, WORKERS
+from tests.services.commands.rivals import ALIKE, DUE, ELSEWHERE, RIVALS, SITUATIONS, USERS
 from tests.services.commands.world import World
 from tests.services.processes.schedules import Chance, Chooser, Turns, every_schedule
 from tests.support.around import around
@@ -144,7 +144,9 @@ async def check(situation: World, first: str, second: str) -> None:
 
 
 def rivals_in(situation: str) -> list[str]:
-    return [*(name for name in USERS if name not in ALIKE), *DUE.get(situation, ())]
+    """Who meets there: everybody where all can be done, else one of those that are alike."""
+    asked = [name for name in USERS if name not in ALIKE or situation == "available"]
+    return [*asked, *DUE.get(situation, ())]
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,12 @@ async def test_two_commands_at_once_end_as_if_one_had_come_after_the_other(situa
         ("available", "retype", "delete"),
         ("available", "retype", "retype on demand"),
         ("available", "migrate", "extend"),
+        ("available", "attach", "delete"),
+        ("available", "attach", "attach"),
+        ("available", "reserve", "delete"),
+        ("available", "create an attachment", "offer"),
+        ("available", "create an attachment", "create an attachment"),
+        ("attached", "begin detaching", "begin detaching"),
         ("available", "offer", "offer"),
         ("awaiting-transfer", "accept", "withdraw"),
         ("awaiting-transfer", "accept", "accept"),
@@ -248,4 +256,5 @@ async def test_every_command_about_a_volume_is_a_rival():
 def test_everything_listed_is_used():
     assert DUE.keys() <= SITUATIONS.keys()
     assert {*ALIKE, *ALIKE.values()} <= USERS.keys() and not {*ALIKE} & {*ALIKE.values()}
-    assert {name for due in DUE.values() for name in due} == WORKERS.keys()
+    due = {name for names in DUE.values() for name in names}
+    assert due == RIVALS.keys() - USERS.keys() - {"offered"}

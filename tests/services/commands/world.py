@@ -173,7 +173,13 @@ class World:
                     held.update(event.amounts)
                 case Released(subject=subject) if subject == str(id):
                     held.subtract(event.amounts)
-        if volume.state in ("available", "error", "error_deleting", "error_extending"):
+        if volume.state in (
+            "available",
+            "error",
+            "error_deleting",
+            "error_extending",
+            "unreachable",
+        ):
             amounts = {"volumes": 1, "gigabytes": volume.size_gib}
             assert {r: n for r, n in held.items() if n} == of_type(amounts, volume.volume_type_id)
         elif volume.state == "deleted":
@@ -289,6 +295,7 @@ PAID: dict[str, set[str]] = {
     "removing": _OPEN | _KEPT,
     "error_deleting": _KEPT,
     "error_extending": _KEPT,
+    "unreachable": _KEPT,
     "deleted": _FREE,
 }
 """What may have become of the reservation of a volume in each state."""
