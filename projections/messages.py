@@ -49,7 +49,7 @@ def _table(name: str, metadata: MetaData) -> Table:
     return table
 
 
-MESSAGES = Projection("messages", version=3, build=_table)
+MESSAGES = Projection("messages", version=4, build=_table)
 
 
 @MESSAGES.projects(*TELLS)

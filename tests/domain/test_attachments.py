@@ -21,6 +21,7 @@ from domain.errors import (
 )
 from domain.machines.attachment import ATTACHMENT, OWED, VISIBLE
 from domain.machines.volume import VISIBLE_ATTACHMENT
+from tests.domain.test_moving import migrate, retype
 from tests.support.builders import PATHS, a_moment, a_volume, an_id
 
 NOW = a_moment(60)
@@ -192,6 +193,25 @@ def test_only_a_volume_that_is_well_can_be_attached(state):
         with pytest.raises(NotAllowed):
             wish(volume)
         assert not volume.pending
+
+
+@pytest.mark.parametrize(
+    ("begin", "shown"), [(migrate, "available"), (retype, "retyping")], ids=["migrate", "retype"]
+)
+def test_a_volume_that_may_be_on_its_way_to_another_pool_stays_unattached(begin, shown):
+    for wish in (
+        lambda v: reserve(v, A),
+        lambda v: attach(v, A),
+        lambda v: holding.reserve(v, NOW),
+        lambda v: connecting.connect_node(v, NODE, NOW),
+    ):
+        volume = a_volume()
+        begin(volume)
+        before = len(volume.pending)
+        assert volume.status == shown
+        with pytest.raises(NotAllowed, match=r"retyping|migrating"):
+            wish(volume)
+        assert len(volume.pending) == before
 
 
 @pytest.mark.parametrize(

@@ -5,27 +5,31 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
 
 from adapters.drivers import process_lock
-from adapters.drivers.contract import VolumeSpec
-from adapters.drivers.file import FileDriver
 from tests.adapters.drivers.nbd_clients import Refused, exporting, io, needs, size_bytes
 from tests.support.deployment import Serve, running, until
 
 POOL = "files"
 
 
-async def connected(directory: Path, volume_id: str) -> str:
-    """Connects a volume as an attachment does, by a driver that goes again; its URI."""
-    driver = FileDriver(directory, [POOL])
-    spec = VolumeSpec(id=UUID(volume_id), size_gib=1, pool=POOL, project_id="a-project")
-    try:
-        return str((await driver.connect_volume(spec, uuid4(), {"host": "here"}, "rw")).data["uri"])
-    finally:
-        await driver.close()
+def attached(serve: Serve, volume_id: str) -> tuple[str, str]:
+    """An attachment of the volume that is in use: its id, and the URI by which it is reached."""
+    wish = {"volume_uuid": volume_id, "connector": {"host": "here"}}
+    status, answer = serve.request("POST", "/attachments", {"attachment": wish})
+    assert status == 200, answer
+    id, info = answer["attachment"]["id"], answer["attachment"]["connection_info"]
+    assert info["driver_volume_type"] == "nbd"
+    status, _ = serve.request("POST", f"/attachments/{id}/action", {"os-complete": None})
+    assert status == 204
+    return id, info["uri"]
+
+
+def detached(serve: Serve, attachment_id: str) -> None:
+    status, answer = serve.request("DELETE", f"/attachments/{attachment_id}")
+    assert (status, answer) == (200, {"attachments": []})
 
 
 def reached(uri: str) -> bool:
@@ -64,6 +68,28 @@ def files(tmp_path: Path) -> Iterator[Path]:
 
 @needs("nbdkit", "qemu-io", "nbdinfo")
 @pytest.mark.timeout(240)
+def test_what_is_written_is_there_when_the_volume_is_attached_again(
+    tmp_path: Path, files: Path
+) -> None:
+    with running(Serve(tmp_path)) as serve:
+        id = available(serve)
+        volume = files / POOL / f"volume-{id}"
+        attachment, uri = attached(serve, id)
+        asyncio.run(io(uri, "write -P 5 1M 64k"))
+        detached(serve, attachment)
+        assert exporting(volume) == []
+        assert not reached(uri)
+        attachment, again = attached(serve, id)
+        asyncio.run(io(again, "read -P 5 1M 64k"))
+        status, answer = serve.request("DELETE", f"/volumes/{id}")
+        assert (status, list(answer)) == (400, ["badRequest"])
+        detached(serve, attachment)
+        verified = serve.cli("verify", "--json")
+        assert verified.returncode == 0, verified.stdout[-4000:]
+
+
+@needs("nbdkit", "qemu-io", "nbdinfo")
+@pytest.mark.timeout(240)
 def test_connections_are_there_again_after_a_start_and_outlive_kills_but_not_a_stop(
     tmp_path: Path, files: Path
 ) -> None:
@@ -71,9 +97,10 @@ def test_connections_are_there_again_after_a_start_and_outlive_kills_but_not_a_s
     with running(serve):
         id = available(serve)
         volume = files / POOL / f"volume-{id}"
-        uri = asyncio.run(connected(files, id))
-        assert exporting(volume) == []
+        _, uri = attached(serve, id)
+        assert len(exporting(volume)) == 1
         serve.stop()
+        assert exporting(volume) == []
 
         serve.start()
         until(lambda: reached(uri), what="connection that is brought back")
