@@ -86,7 +86,6 @@ DEFECTS: dict[int, Defect] = {
         " the retype",
         "quota of both types is settled with the outcome, and what a retype changes changes with"
         " its success",
-        "no retyping yet",
     ),
     14: Defect(
         "an extension that the driver cannot begin keeps its quota and its capacity",
@@ -99,17 +98,14 @@ DEFECTS: dict[int, Defect] = {
     19: Defect(
         "encryption keys leak when a creation fails, and go before the volume does",
         "a key is told of before it is made, and destroyed when its volume is gone, not before",
-        "no encryption yet",
     ),
     20: Defect(
         "an attachment that fails leaves the volume reserved; readonly False is taken for true",
         "what was reserved for an attachment is given up with its failure",
-        "no attachments yet",
     ),
     21: Defect(
         "statuses of work under way outlive the process that did it",
         "work under way is in the log: it is taken over, or given up when its time is up",
-        "the tests of each operation let its processes die everywhere",
     ),
     22: Defect(
         "volumes in error hold quota, and nobody can tell why they failed",

@@ -45,12 +45,16 @@ async def parts_of(stage) -> dict[str, str]:
     volume, offered = await stage.available(metadata={"k": "v"}), await stage.available()
     offer = {"transfer": {"volume_id": offered["id"]}}
     transfer = (await stage.ask("POST", "/volume-transfers", offer)).json()["transfer"]
+    held = {"volume_uuid": (await stage.available())["id"], "instance_uuid": NOWHERE}
+    attachment = (await stage.ask("POST", "/attachments", {"attachment": held})).json()
     (volume_type,) = (await stage.ask("GET", "/types")).json()["volume_types"]
     choice = {"default_type": {"volume_type": volume_type["id"]}}
     await stage.ask("PUT", f"/default-types/{OTHER}", choice)
     qos = await stage.ask("POST", "/qos-specs", {"qos_specs": {"name": "fast", "a": "b"}})
     return {
         "volume_id": volume["id"],
+        "volume_uuid": volume["id"],
+        "attachment_id": attachment["attachment"]["id"],
         "transfer_id": transfer["id"],
         "auth_key": transfer["auth_key"],
         "type_id": volume_type["id"],
