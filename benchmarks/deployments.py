@@ -1,8 +1,10 @@
 """The two ways of running Lapilli that are measured, with a backend that does no I/O."""
 
+import json
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from tests.support.deployment import Apart, Deployment, Serve, running
@@ -17,9 +19,11 @@ ENV = {
 
 
 @contextmanager
-def all_in_one() -> Iterator[Deployment]:
-    """`lapilli serve` on SQLite."""
-    with tempfile.TemporaryDirectory() as directory, running(Serve(Path(directory), env=ENV)) as it:
+def all_in_one(backends: int = 1) -> Iterator[Deployment]:
+    """`lapilli serve` on SQLite, with so many backends."""
+    named = {f"memory{number}": {"driver": "memory"} for number in range(backends)}
+    env = ENV if backends == 1 else {**ENV, "LAPILLI_BACKENDS": json.dumps(named)}
+    with tempfile.TemporaryDirectory() as directory, running(Serve(Path(directory), env=env)) as it:
         yield it
 
 
@@ -41,4 +45,8 @@ def roles_apart() -> Iterator[Deployment]:
         server.remove()
 
 
-WAYS = {"all-in-one on SQLite": all_in_one, "roles apart on PostgreSQL": roles_apart}
+WAYS: Mapping[str, Callable[[], AbstractContextManager[Deployment]]] = {
+    "all-in-one on SQLite": all_in_one,
+    "the same with 20 backends": partial(all_in_one, backends=20),
+    "roles apart on PostgreSQL": roles_apart,
+}
