@@ -16,6 +16,7 @@ from domain.aggregates.volume.attachment import Attachment
 from domain.lifecycle import Lifecycle
 from domain.machines.attachment import ATTACHMENT
 from domain.machines.move import MOVE
+from domain.machines.snapshot import SNAPSHOT
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
 
@@ -52,6 +53,14 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "connecting": Wait("attachment", "the backend did not tell whether it connected it"),
         "removal_requested": Wait("attachment", "the backend did not begin to disconnect it"),
         "disconnecting": Wait("attachment", "the backend did not tell whether it disconnected it"),
+    },
+    SNAPSHOT.name: {
+        "requested": Wait("placement", "nobody decided whether its pool has the room"),
+        "placed": Wait("creation", "the backend did not begin to make it"),
+        "making": Wait("creation", "the backend did not tell whether it made it"),
+        "cancelling": Wait("creation", "the backend did not tell that it had stopped making it"),
+        "deleting": Wait("deletion", "the backend did not begin to delete it"),
+        "removing": Wait("deletion", "the backend did not tell whether it deleted it"),
     },
     MOVE.name: {
         "requested": Wait("placement", "nobody chose a pool for it"),

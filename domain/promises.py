@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from domain.aggregates import move, remnant, volume
+from domain.aggregates import move, remnant, snapshot, volume
 from domain.errors import OverCommitted
 from domain.event import Event
 from domain.placement.capacity import NOTHING, Promise
@@ -45,6 +45,10 @@ def change(event: Event) -> Change | None:
             return Change(event.host, -event.size_gib, -1)
         case volume.Deleted() if event.host is not None:
             return Change(event.host, -event.size_gib, -1)
+        case snapshot.Placed():
+            return Change(event.host, event.size_gib, 0, event.ceiling_gib)
+        case snapshot.Deleted() if event.promised_gib:
+            return Change(event.host, -event.promised_gib, 0)
         case remnant.Left():
             return Change(event.host, event.size_gib, 1)
         case remnant.Removed():

@@ -11,6 +11,7 @@ import msgspec
 from adapters.event_store.port import EventStore, Snapshot
 from domain.aggregate import A, Aggregate
 from domain.aggregates import AGGREGATES
+from domain.dependence import Need
 from domain.errors import Conflict, LapilliError, OverQuota, Unavailable
 from domain.event import Event, Recorded
 from services.promised import Promised
@@ -138,6 +139,11 @@ class UnitOfWork:
     def _noted(self, aggregate: A) -> A:
         self._loaded.append((aggregate.kind, aggregate.id, aggregate.version))
         return aggregate
+
+    async def dependents(self, id: UUID) -> dict[UUID, Need]:
+        """What needs the thing of that id, and as what; whoever relies on it holds that thing to be
+        unchanged, or alone."""
+        return await self._aggregates.store.dependents(id)
 
     async def check_true(self) -> None:
         """Raises Conflict if what was loaded may never have been true all at once: it was guessed,

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from domain import quota
+from domain import dependence, quota
+from domain.dependence import Dependents
 from domain.errors import Conflict
 from domain.event import Event, Recorded
 from domain.names import SCOPES, Names
@@ -19,9 +20,16 @@ class Admission:
     """
 
     def __init__(
-        self, ledger: Ledger, names: Names, pools: PoolLedger, *, heads: Mapping[UUID, int]
+        self,
+        ledger: Ledger,
+        names: Names,
+        pools: PoolLedger,
+        dependents: Dependents,
+        *,
+        heads: Mapping[UUID, int],
     ) -> None:
         self._ledger, self._names, self._pools = ledger, names, pools
+        self._dependents = dependents
         self.heads = dict(heads)
 
     def admit(self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int]) -> None:
@@ -35,10 +43,13 @@ class Admission:
             quota.check_unused(recorded, self._ledger)
         self._names.check(catalogue)
         promised = changes(recorded.event for recorded in events)
+        needs = dependence.changes(events)
+        self._dependents.check(needs)
         self._pools.check(promised)
         self._ledger.admit([recorded.event for recorded in events])
         self._names.settle(catalogue)
         self._pools.take(promised)
+        self._dependents.take(needs)
         self.heads.update(ahead)
 
     def _ahead(self, events: Sequence[Recorded[Event]]) -> dict[UUID, int]:

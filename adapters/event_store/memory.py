@@ -9,6 +9,7 @@ import msgspec
 from adapters.event_store.admission import Admission
 from adapters.event_store.port import Snapshot
 from domain import codec
+from domain.dependence import Dependents, Need
 from domain.event import Event, Recorded
 from domain.names import Name, Names
 from domain.placement import Promise
@@ -25,6 +26,7 @@ class MemoryEventStore:
         self._ledger = Ledger(defaults=default_limits)
         self._names = Names()
         self._pools = PoolLedger()
+        self._dependents = Dependents()
         self._snapshots: dict[UUID, Snapshot] = {}
         self._told: list[Callable[[int], None]] = []
 
@@ -33,7 +35,7 @@ class MemoryEventStore:
     ) -> int:
         concerned = {*unchanged, *(recorded.aggregate_id for recorded in events)}
         heads = {id: len(self._streams[id]) for id in concerned}
-        admission = Admission(self._ledger, self._names, self._pools, heads=heads)
+        admission = Admission(self._ledger, self._names, self._pools, self._dependents, heads=heads)
         admission.admit(events, unchanged=unchanged)
         for recorded in events:
             stored = msgspec.structs.replace(_stored(recorded), position=len(self._log) + 1)
@@ -69,6 +71,17 @@ class MemoryEventStore:
 
     async def promises(self, *, after: int = 0) -> tuple[int, dict[str, Promise]]:
         return len(self._log), dict(self._pools.promised)
+
+    async def dependents(self, id: UUID) -> dict[UUID, Need]:
+        return dict(self._dependents.on.get(id, {}))
+
+    async def dependence(self) -> tuple[int, dict[tuple[UUID, UUID], Need]]:
+        rows = {
+            (on, dependent): need
+            for on, dependents in self._dependents.on.items()
+            for dependent, need in dependents.items()
+        }
+        return len(self._log), rows
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         known = self._snapshots.get(snapshot.aggregate_id)

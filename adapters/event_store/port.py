@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.dependence import Need
 from domain.event import Event, Recorded
 from domain.names import Name
 from domain.placement import Promise
@@ -37,9 +38,9 @@ class EventStore(Protocol):
         `unchanged` are aggregates that were only read, at their versions. Returns the log position
         of the last event. Raises Conflict if an aggregate has moved on since the version that its
         first event follows, or that it was read at; OverQuota or LimitBelowUsage if the ledger
-        refuses, InUse if it knows of volumes that stand against it; AlreadyExists for a name that
-        is held, InvalidRequest for the deletion of the last volume type; OverCommitted if a pool
-        would be promised beyond the ceiling that an event names.
+        refuses, InUse if volumes, or what depends on it, stand against it; AlreadyExists for a name
+        that is held, InvalidRequest for the deletion of the last volume type; OverCommitted if a
+        pool would be promised beyond the ceiling that an event names.
 
         Positions are without gaps in the order of commits, as far as readers can tell: once a
         position can be read, no lower one will appear.
@@ -80,6 +81,14 @@ class EventStore(Protocol):
     async def promises(self, *, after: int = 0) -> tuple[int, dict[str, Promise]]:
         """The position the log is at, and what is promised on the pools on which that changed
         above a position; of all that ever were promised anything."""
+        ...
+
+    async def dependents(self, id: UUID) -> dict[UUID, Need]:
+        """What needs the thing of that id now, and as what."""
+        ...
+
+    async def dependence(self) -> tuple[int, dict[tuple[UUID, UUID], Need]]:
+        """The position this is at, and as what the second of two things needs the first."""
         ...
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:

@@ -21,6 +21,7 @@ from adapters.event_store.port import Snapshot
 from adapters.event_store.reader import FIRST, GroupReader
 from adapters.event_store.recorder import EventMapper, EventRecorder
 from adapters.event_store.writer import GroupWriter
+from domain.dependence import Need
 from domain.errors import Unavailable
 from domain.event import Event, Recorded
 from domain.names import SCOPES, Name
@@ -140,6 +141,16 @@ class SqlEventStore:
             return position, tables.load_promises(connection, after=after)
 
         return await self._read(changed, isolation="REPEATABLE READ")
+
+    async def dependents(self, id: UUID) -> dict[UUID, Need]:
+        found = await self._read(lambda c: tables.load_dependents(c, [id]))
+        return {dependent: need for (_, dependent), need in found.items()}
+
+    async def dependence(self) -> tuple[int, dict[tuple[UUID, UUID], Need]]:
+        def whole(connection: Connection) -> tuple[int, dict[tuple[UUID, UUID], Need]]:
+            return self._recorder.last_position(connection), tables.load_dependents(connection)
+
+        return await self._read(whole, isolation="REPEATABLE READ")
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         def save() -> None:

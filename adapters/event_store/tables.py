@@ -1,4 +1,5 @@
-"""Tables beside the log and in its transactions: ledgers of quota and pools, unique names."""
+"""Tables beside the log and in its transactions: ledgers of quota and pools, unique names, what
+depends on what."""
 
 from collections.abc import Collection
 from typing import Any
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 
 from domain.aggregates.quota_limits import DEFAULT_CLASS
+from domain.dependence import Dependents, Need
 from domain.names import Name, Names
 from domain.placement import Promise
 from domain.placement.capacity import NOTHING
@@ -66,6 +68,14 @@ pools_table = Table(
     Column("position", BigInteger, nullable=False, index=True),
 )
 """What is promised on each pool; `position` is the last event that changed it, or above."""
+
+dependents_table = Table(
+    "dependents",
+    metadata,
+    Column("on_id", Uuid, primary_key=True),
+    Column("dependent", Uuid, primary_key=True),
+    Column("need", String(16), nullable=False),
+)
 
 _IN_PROJECTS: BindParameter[str] = bindparam("projects", expanding=True)
 _ALL_USAGE, _ALL_LIMITS = select(usage_table), select(limits_table)
@@ -160,6 +170,40 @@ class KnownNames(Names):
         ]
         if rows:
             connection.execute(names_table.insert(), rows)
+
+
+def load_dependents(
+    connection: Connection, ids: Collection[UUID] | None = None
+) -> dict[tuple[UUID, UUID], Need]:
+    """As what the second of two things needs the first; of some first ones, or all."""
+    statement = select(dependents_table)
+    if ids is not None:
+        statement = statement.where(dependents_table.c.on_id.in_(ids))
+    return {(on, dependent): need for on, dependent, need in connection.execute(statement)}
+
+
+class KnownDependents(Dependents):
+    """Who depends on some things, as this transaction sees them."""
+
+    def __init__(self, connection: Connection, ids: Collection[UUID]) -> None:
+        known: dict[UUID, dict[UUID, Need]] = {}
+        for (on, dependent), need in (load_dependents(connection, ids) if ids else {}).items():
+            known.setdefault(on, {})[dependent] = need
+        super().__init__(known)
+
+    def save(self, connection: Connection) -> None:
+        """Writes what changed."""
+        if not self.touched:
+            return
+        at = tuple_(dependents_table.c.on_id, dependents_table.c.dependent)
+        connection.execute(delete(dependents_table).where(at.in_(list(self.touched))))
+        rows = [
+            {"on_id": on, "dependent": dependent, "need": need}
+            for (on, dependent), need in self.touched.items()
+            if need is not None
+        ]
+        if rows:
+            connection.execute(dependents_table.insert(), rows)
 
 
 class KnownLedger(Ledger):

@@ -17,7 +17,8 @@ from adapters.event_store import tables
 from adapters.event_store.admission import Admission, conflict_over
 from adapters.event_store.recorder import EventRecorder
 from adapters.event_store.tables import KnownLedger
-from domain import quota
+from domain import dependence, quota
+from domain.dependence import Alone
 from domain.errors import LapilliError, Unavailable
 from domain.event import Event, Recorded
 from domain.names import SCOPES
@@ -151,18 +152,20 @@ class GroupWriter:
             ledger.load(connection, needed.subjects, needed.pools)
             ledger.load_of_all(connection, needed.resources)
             names = tables.KnownNames(connection, needed.scopes)
+            dependents = tables.KnownDependents(connection, needed.alone)
             unknown = needed.unchanged - ledger.heads.keys()
             if unknown:
                 ledger.heads |= {
                     **dict.fromkeys(unknown, 0),
                     **self._recorder.heads(connection, list(unknown)),
                 }
-            admission = Admission(ledger, names, ledger.pools, heads=ledger.heads)
+            admission = Admission(ledger, names, ledger.pools, dependents, heads=ledger.heads)
             admitted = _admitted(group, admission)
             ledger.position = self._insert(connection, admitted, after=last)
             ledger.heads = {id: admission.heads[id] for id in ledger.heads}
             ledger.save(connection)
             names.save(connection)
+            dependents.save(connection)
         self._ledger = ledger
 
     def _insert(self, connection: Connection, admitted: Sequence[_Append], *, after: int) -> int:
@@ -230,14 +233,18 @@ class _Needed(msgspec.Struct):
     """Those whose names may change."""
     unchanged: set[UUID]
     """The aggregates that were only read."""
+    alone: set[UUID]
+    """The things that nothing may depend on."""
 
 
 def _needed(group: Sequence[_Append]) -> _Needed:
-    needed = _Needed(set(), set(), set(), set(), set())
+    needed = _Needed(set(), set(), set(), set(), set(), set())
     for append in group:
         needed.unchanged.update(append.unchanged)
         promised = changes(recorded.event for recorded in append.events)
         needed.pools.update(change.pool for change in promised)
+        said = dependence.changes(append.events)
+        needed.alone.update(each.id for each in said if isinstance(each, Alone))
         for recorded in append.events:
             kind = recorded.event.kind
             if kind in quota.KINDS:

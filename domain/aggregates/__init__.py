@@ -11,6 +11,7 @@ from domain.aggregates.quota_limits import QuotaLimits
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
 from domain.aggregates.service import Service
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
@@ -19,6 +20,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
     aggregate.kind: aggregate
     for aggregate in (
         Volume,
+        Snapshot,
         Remnant,
         Transfer,
         EncryptionKey,

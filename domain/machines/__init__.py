@@ -12,6 +12,7 @@ from domain.machines.quota_limits import QUOTA_LIMITS
 from domain.machines.quota_reservation import QUOTA_RESERVATION
 from domain.machines.remnant import REMNANT
 from domain.machines.service import SERVICE
+from domain.machines.snapshot import SNAPSHOT
 from domain.machines.transfer import TRANSFER
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
@@ -23,6 +24,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
         VOLUME,
         VOLUME_OPERATION,
         ATTACHMENT,
+        SNAPSHOT,
         REMNANT,
         TRANSFER,
         ENCRYPTION_KEY,

@@ -30,6 +30,9 @@ VOLUME = Lifecycle(
         # event                    from                            to
         ("requested",              [NEW],                          "requested"),
         ("encryption_fixed",       ["requested"],                  STAYS),
+        ("source_claimed",         ["requested"],                  STAYS),
+        # in the append that ends its making, whatever ends it
+        ("source_released",        ["available", "error", "deleting"], STAYS),
         # one that is encrypted waits for its key before it is placed
         # (in error: an administrator said so meanwhile)
         ("key_made",               ["requested", "error"],         STAYS),

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -11,8 +12,10 @@ from adapters.key_manager.port import KeyManager
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
 from domain.errors import Unavailable
+from domain.event import Event, Recorded
 from projections.views import Views
 from services.audit import catalogue, keys, quota, read_models
+from services.audit.dependence import DependenceAudit
 from services.audit.objects import Backend, ObjectAudit
 from services.audit.promises import PromiseAudit
 from services.audit.replay import Replay
@@ -25,6 +28,13 @@ BATCH = 2_000
 
 Progress = Callable[[str, int, int], None]
 """Told what is being checked, how much of it is done, and how much there is."""
+
+
+class Takes(Protocol):
+    """What is compared with the log as it is read."""
+
+    def take(self, recorded: Recorded[Event]) -> None:
+        """The next event of the log."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,16 +79,18 @@ class _Verification:
         models = await self._read_models()
         pools = PromiseAudit(*await self._parts.store.promises())
         names = catalogue.NameAudit(*await self._parts.store.names())
+        needs = DependenceAudit(*await self._parts.store.dependence())
         ledger = quota.LedgerAudit(*await self._parts.store.ledger())
-        await self._replay_log(ledger, names, pools, models)
+        await self._replay_log(ledger, (names, pools, needs, *models))
         end = self._replay.position
         self._findings += [*quota.reservations(self._replay, at), *ledger.findings()]
         self._findings += keys.ties(self._replay)
         self._findings += [*catalogue.ties(self._replay), *names.findings(), *pools.findings()]
-        self._findings += catalogue.closures(self._replay)
+        self._findings += [*catalogue.closures(self._replay), *needs.findings()]
         self._compared["ledger rows"] = ledger.compared()
         self._compared["names"] = names.compared()
         self._compared["pools"] = pools.compared()
+        self._compared["dependents"] = needs.compared()
         for model in models:
             self._findings += model.findings(end)
             self._notes += model.notes(end)
@@ -111,9 +123,7 @@ class _Verification:
     async def _replay_log(
         self,
         ledger: quota.LedgerAudit,
-        names: catalogue.NameAudit,
-        pools: PromiseAudit,
-        models: Sequence[read_models.ReadModelAudit],
+        others: Sequence[Takes],
     ) -> None:
         """Up to the ledger's position, where the log's last commit was then; it was read last."""
         while self._replay.position < ledger.position:
@@ -123,10 +133,8 @@ class _Verification:
                 self._replay.take(entry)
                 if entry.recorded is not None:
                     ledger.take(entry.position, entry.recorded.event)
-                    names.take(entry.recorded)
-                    pools.take(entry.recorded)
-                    for model in models:
-                        model.take(entry.recorded)
+                    for each in others:
+                        each.take(entry.recorded)
             self._progress("log", self._replay.position, ledger.position)
 
     async def _catch_up(self) -> None:

@@ -117,6 +117,8 @@ MEANINGS: Mapping[str, str] = {
     "salt": "what the digest is salted with",
     "server_id": "the server that has it, or is to",
     "size_gib": "size in GiB",
+    "source": "what it is made from",
+    "source_id": "what it was to be made from",
     "specs": "all keys from then on",
     "subject_kind": "what that thing is: `volume`…",
     "subject": "id of the thing that is paid for",

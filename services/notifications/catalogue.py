@@ -103,6 +103,8 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
 
 SILENT: Mapping[type[Event], str] = {
     volume.Placed: "creation is under way",
+    volume.SourceClaimed: "creation is under way",
+    volume.SourceReleased: "creation has ended, which is told",
     volume.encryption.EncryptionFixed: "creation is under way",
     volume.encryption.KeyMade: "creation is under way",
     volume.ProvisioningStarted: "creation is under way",

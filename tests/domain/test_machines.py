@@ -29,6 +29,7 @@ AT_REST = {
         "error_detaching",
         "removed",
     },
+    "snapshot": {"available", "error", "error_deleting", "deleted"},
     "remnant": {"removed"},
     "transfer": {"accepted", "withdrawn"},
     "encryption_key": {"available", "destroyed"},

@@ -9,7 +9,8 @@ from domain.aggregate import Aggregate
 from domain.aggregates.move import Move
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.volume import Volume, attaching, exporting, extension
+from domain.aggregates.snapshot import Snapshot
+from domain.aggregates.volume import Source, Volume, attaching, exporting, extension
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
 from domain.placement import Origin, Pool, Request, place
@@ -191,6 +192,81 @@ def an_unplaceable_volume(number: int = 1) -> Volume:
     volume = a_request(number)
     volume.place(NO_PLACE, a_moment())
     return volume.settled()
+
+
+Turn = Callable[[Snapshot], Any]
+
+_room: Turn = lambda s: s.place(ceiling_gib=None, at=a_moment())  # noqa: E731
+_no_room: Turn = lambda s: s.placement_failed("the pool is full", a_moment())  # noqa: E731
+_begin: Turn = lambda s: s.start_creation("worker-1", a_moment())  # noqa: E731
+_done: Turn = lambda s: s.created(s.attempt, None, a_moment())  # noqa: E731
+_drop: Turn = lambda s: s.request_deletion(a_moment(), force=True)  # noqa: E731
+_clear: Turn = lambda s: s.start_deletion("worker-1", a_moment())  # noqa: E731
+_stuck: Turn = lambda s: s.deletion_failed(s.attempt, "backend says no", a_moment())  # noqa: E731
+_removed: Turn = lambda s: s.deleted(a_moment())  # noqa: E731
+
+TURNS: dict[str, Sequence[Turn]] = {
+    "requested": [],
+    "placed": [_room],
+    "making": [_room, _begin],
+    "available": [_room, _begin, _done],
+    "error": [_no_room],
+    "cancelling": [_room, _begin, _drop],
+    "deleting": [_room, _begin, _done, _drop],
+    "removing": [_room, _begin, _done, _drop, _clear],
+    "error_deleting": [_room, _begin, _done, _drop, _clear, _stuck],
+    "deleted": [_room, _begin, _done, _drop, _clear, _removed],
+}
+"""How a snapshot gets into each of its states."""
+
+
+def a_snapshot_request(number: int = 0x51, *, of: Volume | None = None) -> Snapshot:
+    """A snapshot that is being asked for: its event is pending."""
+    volume = of or a_volume()
+    return Snapshot.request(
+        an_id(number),
+        project_id=volume.project_id,
+        user_id=USER,
+        volume_id=volume.id,
+        volume_type_id=volume.volume_type_id,
+        host=volume.held_by(),
+        size_gib=volume.size_gib,
+        name=f"snapshot {number}",
+        description=None,
+        metadata={},
+        reservation_id=an_id(number + 0xFFFF),
+        at=a_moment(),
+    )
+
+
+def a_snapshot(
+    number: int = 0x51, *, of: Volume | None = None, in_state: str = "available"
+) -> Snapshot:
+    """A snapshot with a past that ends in this state; "new" has none. Nothing is pending."""
+    if in_state == "new":
+        return Snapshot(id=an_id(number))
+    snapshot = a_snapshot_request(number, of=of)
+    for turn in TURNS[in_state]:
+        turn(snapshot)
+    assert snapshot.state == in_state
+    return snapshot.settled()
+
+
+def a_copy(number: int, of: Volume | Snapshot) -> Volume:
+    """A volume that is being asked for, made from another or from a snapshot: its events are
+    pending."""
+    volume = a_request(number, size_gib=of.size_gib)
+    volume.claim_source(
+        Source(
+            kind="snapshot" if isinstance(of, Snapshot) else "volume",
+            id=str(of.id),
+            size_gib=of.size_gib,
+            volume_id=of.volume_id if isinstance(of, Snapshot) else str(of.id),
+            host=of.host,
+        ),
+        a_moment(),
+    )
+    return volume
 
 
 def a_move(volume: Volume, *, to: str = THERE) -> Move:

@@ -35,6 +35,9 @@ from domain.aggregates.volume.events import (
     ProvisioningStarted,
     Requested,
     Rescheduled,
+    Source,
+    SourceClaimed,
+    SourceReleased,
 )
 from domain.aggregates.volume.volume import Volume
 
@@ -56,6 +59,9 @@ __all__ = [
     "ProvisioningStarted",
     "Requested",
     "Rescheduled",
+    "Source",
+    "SourceClaimed",
+    "SourceReleased",
     "Volume",
     "attaching",
     "connecting",

@@ -1,6 +1,8 @@
 """What happens to every volume: it is asked for, placed, made, described, deleted."""
 
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from domain.event import Event, event
 from domain.placement import Decision, Tried
@@ -23,6 +25,34 @@ class Requested(Event, frozen=True):
     """Where it may be; empty: anywhere."""
     hints: dict[str, Any]
     """Cinder's scheduler hints, as they came."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something of ours that a new volume is made from, as it was when that was asked for. GiB."""
+
+    kind: Literal["snapshot", "volume", "backup"]
+    id: str
+    size_gib: int
+    """How much of it there is to copy."""
+    volume_id: str
+    """The volume that it is, or was taken of."""
+    host: str | None = None
+    """`host@backend#pool` where it is; null: it is no backend's."""
+
+
+@event("volume.source_claimed")
+class SourceClaimed(Event, frozen=True):
+    """It is made from something that has to stay until it is: nobody may delete that, or put
+    other content there."""
+
+    source: Source
+
+
+@event("volume.source_released")
+class SourceReleased(Event, frozen=True):
+    """It is made, or will not be: what it was to be made from is not needed any more."""
+
+    source_id: str
 
 
 @event("volume.placed", version=2)

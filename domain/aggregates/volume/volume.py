@@ -25,6 +25,9 @@ from domain.aggregates.volume.events import (
     ProvisioningStarted,
     Requested,
     Rescheduled,
+    Source,
+    SourceClaimed,
+    SourceReleased,
 )
 from domain.aggregates.volume.under_way import UnderWay
 from domain.encryption import Encryption
@@ -42,7 +45,7 @@ _DELETABLE = ("requested", "available", "error", "error_extending", "unreachable
 RESTING = (*SETTLED, "deleted")
 """States in which nobody owes anything."""
 
-_BEING_MADE = ("requested", "placed", "provisioning", "cancelling")
+BEING_MADE = ("requested", "placed", "provisioning", "cancelling")
 """Where it is not known yet whether it comes to be."""
 
 Evolution = Callable[["Volume", Any, Moment], None]
@@ -68,7 +71,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 7
+    snapshot_version: ClassVar[int] = 8
 
     project_id: str = ""
     size_gib: int = 0
@@ -102,6 +105,10 @@ class Volume(Aggregate):
     encryption: Encryption | None = None
     """None: it is not encrypted."""
     encryption_key_id: str | None = None
+    source: Source | None = None
+    """What it is made from; None: it begins with zeros, or with what comes from elsewhere."""
+    holds_source: bool = False
+    """Whether that has to stay for it."""
 
     @classmethod
     def request(
@@ -140,6 +147,10 @@ class Volume(Aggregate):
             at,
         )
         return volume
+
+    def claim_source(self, source: Source, at: Moment) -> None:
+        """It is made from that, which must be unchanged in this append, and stay until it is."""
+        self.record(SourceClaimed(source=source), at)
 
     # placement
 
@@ -305,7 +316,7 @@ class Volume(Aggregate):
         for_operation = self.under_way is not None and (
             self.under_way.reservation_id == reservation_id
         )
-        if for_operation or (self.state in _BEING_MADE and reservation_id in self.reservations):
+        if for_operation or (self.state in BEING_MADE and reservation_id in self.reservations):
             return None
         return self.state != "deleted" and reservation_id in self.reservations
 
@@ -319,6 +330,13 @@ class Volume(Aggregate):
     @property
     def status(self) -> str:
         return visible_status(self.state, self.operation, self.attach_status)
+
+    def record(self, event: Event, at: Moment) -> None:
+        """As every aggregate; what it is made from is let go in the append in which it is no
+        longer being made, however that comes about."""
+        super().record(event, at)
+        if self.holds_source and self.source is not None and self.state not in BEING_MADE:
+            super().record(SourceReleased(source_id=self.source.id), at)
 
     def apply(self, event: Event, at: Moment) -> None:
         match event:
@@ -344,6 +362,10 @@ class Volume(Aggregate):
                 self.metadata = event.metadata
             case MultiattachChanged():
                 self.multiattach = event.multiattach
+            case SourceClaimed():
+                self.source, self.holds_source = event.source, True
+            case SourceReleased():
+                self.holds_source = False
             case _:
                 evolution = _EVOLUTIONS.get(type(event))
                 if evolution is not None:

@@ -23,6 +23,7 @@ from tests.adapters.event_store.contract import (
     whole_log,
 )
 from tests.adapters.event_store.databases import create_tables, held_writer
+from tests.adapters.event_store.dependence_contract import DependenceContract
 from tests.support.builders import a_moment, a_volume_type, an_id, limits_of, pending
 
 
@@ -49,6 +50,10 @@ class TestSqlEventStore(EventStoreContract):
 
 
 class TestSqlCatalogue(CatalogueContract):
+    """Its fixtures are in conftest.py."""
+
+
+class TestSqlDependence(DependenceContract):
     """Its fixtures are in conftest.py."""
 
 

@@ -17,6 +17,7 @@ from domain.aggregates import (
     quota_reservation,
     remnant,
     service,
+    snapshot,
     transfer,
     volume,
     volume_type,
@@ -48,6 +49,8 @@ QOS_ID = "b1f7d0c4-3a52-4f0e-8f3c-7d2a9e6c5b14"
 PROJECT_ID = "5b1d2c0f9a3e4d6b8c7a1e2f3d4c5b6a"
 OTHER_PROJECT_ID = "6c2e3d1fab4f5e7c9d8b2f3a4e5d6c7b"
 TRANSFER_ID = "2f9c7a10-4d3e-4b8a-9c55-0a1b2c3d4e5f"
+VOLUME_ID = "91f3a7c2-5d4e-4b6a-8c1f-0e2d3c4b5a69"
+SNAPSHOT_ID = "3c5e7a91-2b4d-4f6a-9e8c-1d0f2e3a4b5c"
 HOST = "storage1@gold#pool1"
 SOURCE = "storage2@silver#pool1"
 MOVE_ID = "2f6a3c1e-8b7d-5e4f-9a0b-1c2d3e4f5a6b"
@@ -463,6 +466,59 @@ EXAMPLES: dict[str, Event] = {
     "encryption_key.destroyed.v1": encryption_key.Destroyed(
         volume_id=str(AGGREGATE_ID), key_id=KEY_ID
     ),
+    "volume.source_claimed.v1": volume.SourceClaimed(
+        source=volume.Source(
+            kind="snapshot", id=SNAPSHOT_ID, size_gib=20, volume_id=VOLUME_ID, host=HOST
+        )
+    ),
+    "volume.source_released.v1": volume.SourceReleased(source_id=SNAPSHOT_ID),
+    "snapshot.requested.v1": snapshot.Requested(
+        project_id=PROJECT_ID,
+        user_id="ann",
+        volume_id=VOLUME_ID,
+        volume_type_id=TYPE_ID,
+        host=HOST,
+        size_gib=20,
+        name="before the upgrade",
+        description="monday's",
+        metadata={"tier": "gold"},
+        reservation_id=RESERVATION_ID,
+    ),
+    "snapshot.placed.v1": snapshot.Placed(
+        host=HOST, volume_id=VOLUME_ID, project_id=PROJECT_ID, size_gib=20, ceiling_gib=95.0
+    ),
+    "snapshot.placement_failed.v1": snapshot.PlacementFailed(
+        host=HOST, reason="3 GiB are free where 20 GiB are wanted"
+    ),
+    "snapshot.creation_started.v1": snapshot.CreationStarted(
+        host=HOST, worker="backend-node1-4711", attempt=2
+    ),
+    "snapshot.created.v1": snapshot.Created(host=HOST, attempt=2, provider_id="lun-18"),
+    "snapshot.creation_failed.v1": snapshot.CreationFailed(
+        host=HOST, attempt=2, reason="no space left on device"
+    ),
+    "snapshot.cancellation_requested.v1": snapshot.CancellationRequested(host=HOST),
+    "snapshot.creation_cancelled.v1": snapshot.CreationCancelled(
+        host=HOST, attempt=2, reason="the backend did not tell that it had stopped making it"
+    ),
+    "snapshot.deletion_requested.v1": snapshot.DeletionRequested(host=HOST, forced=True),
+    "snapshot.deletion_started.v1": snapshot.DeletionStarted(
+        host=HOST, worker="backend-node1-4711", attempt=3
+    ),
+    "snapshot.deleted.v1": snapshot.Deleted(
+        host=HOST, volume_id=VOLUME_ID, project_id=PROJECT_ID, size_gib=20, promised_gib=20
+    ),
+    "snapshot.deletion_failed.v1": snapshot.DeletionFailed(
+        host=HOST, attempt=3, reason="the array is offline"
+    ),
+    "snapshot.found_busy.v1": snapshot.FoundBusy(
+        host=HOST, attempt=3, reason="a clone depends on it"
+    ),
+    "snapshot.described.v1": snapshot.Described(name="after all", description="tuesday's"),
+    "snapshot.metadata_changed.v1": snapshot.MetadataChanged(metadata={"tier": "silver"}),
+    "snapshot.reset_to_available.v1": snapshot.ResetToAvailable(),
+    "snapshot.reset_to_error.v1": snapshot.ResetToError(),
+    "snapshot.reset_to_error_deleting.v1": snapshot.ResetToErrorDeleting(),
     "remnant.left.v1": remnant.Left(
         volume_id=str(AGGREGATE_ID),
         project_id=PROJECT_ID,

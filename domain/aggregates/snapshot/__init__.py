@@ -1,0 +1,45 @@
+"""A snapshot of a volume, and what happens to it in its life."""
+
+from domain.aggregates.snapshot.events import (
+    CancellationRequested,
+    Created,
+    CreationCancelled,
+    CreationFailed,
+    CreationStarted,
+    Deleted,
+    DeletionFailed,
+    DeletionRequested,
+    DeletionStarted,
+    Described,
+    FoundBusy,
+    MetadataChanged,
+    Placed,
+    PlacementFailed,
+    Requested,
+    ResetToAvailable,
+    ResetToError,
+    ResetToErrorDeleting,
+)
+from domain.aggregates.snapshot.snapshot import Snapshot
+
+__all__ = [
+    "CancellationRequested",
+    "Created",
+    "CreationCancelled",
+    "CreationFailed",
+    "CreationStarted",
+    "Deleted",
+    "DeletionFailed",
+    "DeletionRequested",
+    "DeletionStarted",
+    "Described",
+    "FoundBusy",
+    "MetadataChanged",
+    "Placed",
+    "PlacementFailed",
+    "Requested",
+    "ResetToAvailable",
+    "ResetToError",
+    "ResetToErrorDeleting",
+    "Snapshot",
+]

@@ -1,0 +1,120 @@
+"""What depends on what: a ledger that refuses to let go of what others still need.
+
+A snapshot needs its volume, a volume that is being made from something needs that. Who begins to
+depend holds the other to be unchanged in that append, and who wants it gone is refused by this
+ledger in theirs: of the two exactly one happens, whichever is stored first (lifecycles 15, 1 and
+23). A count on the thing itself would make everybody who copies it conflict with everybody else.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from domain.aggregates import move, snapshot, volume
+from domain.errors import Conflict, InUse
+from domain.event import Event, Recorded
+
+Need = Literal["snapshot", "copy"]
+"""As what something needs another: as its snapshot, or to be copied from it."""
+
+
+class Begins(msgspec.Struct, frozen=True):
+    """`dependent` needs `on` from now on."""
+
+    on: UUID
+    dependent: UUID
+    need: Need
+
+
+class Ends(msgspec.Struct, frozen=True):
+    """`dependent` does not need `on` any more."""
+
+    on: UUID
+    dependent: UUID
+
+
+class Alone(msgspec.Struct, frozen=True):
+    """Nothing may need `id`. `decides_again` tells whether who asks can do without."""
+
+    kind: str
+    id: UUID
+    decides_again: bool = False
+
+
+Change = Begins | Ends | Alone
+
+
+def change(recorded: Recorded[Event]) -> Change | None:
+    """What an event says of dependence, if it says anything."""
+    id, event = recorded.aggregate_id, recorded.event
+    match event:
+        case snapshot.Requested():
+            return Begins(UUID(event.volume_id), id, "snapshot")
+        case snapshot.Deleted():
+            return Ends(UUID(event.volume_id), id)
+        case volume.SourceClaimed():
+            return Begins(UUID(event.source.id), id, "copy")
+        case volume.SourceReleased():
+            return Ends(UUID(event.source_id), id)
+        case volume.DeletionRequested() | volume.migrating.MigrationRequested():
+            return Alone(event.kind, id)
+        case snapshot.DeletionRequested():
+            return Alone(event.kind, id)
+        case move.Placed() if event.host != event.from_host:
+            return Alone("volume", UUID(event.volume_id), decides_again=True)
+        case _:
+            return None
+
+
+def changes(events: Iterable[Recorded[Event]]) -> list[Change]:
+    """What these events say, in order."""
+    return [said for recorded in events if (said := change(recorded)) is not None]
+
+
+class Dependents:
+    """Who depends on what, complete for the things that somebody wants to be alone."""
+
+    def __init__(self, known: Mapping[UUID, Mapping[UUID, Need]] = {}) -> None:
+        self.on = {id: dict(dependents) for id, dependents in known.items()}
+        self.touched: dict[tuple[UUID, UUID], Need | None] = {}
+        """What changed: as what something needs another from now on; None: not any more."""
+
+    def check(self, wanted: Sequence[Change]) -> None:
+        """Changes nothing. Raises InUse if something is needed that is not to be, Conflict if who
+        asks can decide otherwise."""
+        gone = {(each.on, each.dependent) for each in wanted if isinstance(each, Ends)}
+        for each in wanted:
+            if not isinstance(each, Alone):
+                continue
+            needed_by = [
+                (dependent, need)
+                for dependent, need in self.on.get(each.id, {}).items()
+                if (each.id, dependent) not in gone
+            ]
+            if needed_by and each.decides_again:
+                raise Conflict(kind=each.kind, id=str(each.id))
+            if needed_by:
+                raise InUse(kind=each.kind, id=str(each.id), by=_words(needed_by))
+
+    def take(self, happened: Iterable[Change]) -> None:
+        """Takes in what happened: nothing is refused any more."""
+        for each in happened:
+            match each:
+                case Begins():
+                    self.on.setdefault(each.on, {})[each.dependent] = each.need
+                    self.touched[each.on, each.dependent] = each.need
+                case Ends():
+                    self.on.get(each.on, {}).pop(each.dependent, None)
+                    self.touched[each.on, each.dependent] = None
+                case Alone():
+                    pass
+
+
+def _words(needed_by: Sequence[tuple[UUID, Need]]) -> str:
+    """The first of them, and how many more there are."""
+    phrases = {"snapshot": "its snapshot {}", "copy": "volume {}, which is being made from it"}
+    id, need = min(needed_by, key=lambda each: each[0].int)
+    more = len(needed_by) - 1
+    return phrases[need].format(id) + (f" and {more} more" if more else "")
