@@ -4,7 +4,8 @@ import fcntl
 import os
 import stat
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -118,6 +119,20 @@ class Exports:
             raise
         return export
 
+    @contextmanager
+    def still(self, pool: str, object_name: str) -> Iterator[None]:
+        """Let clients of the volume wait who would change it. The caller holds its lock, alone.
+
+        If we die they wait until it is connected again, as when this is done again. Raises
+        DriverFailure.
+        """
+        with ExitStack() as stopped:
+            for export in self.of(pool, object_name):
+                if export.mode == "rw":
+                    process = self._path(export.attachment_id, ".pid")
+                    stopped.enter_context(process_lock.standing_still(process))
+            yield
+
     def check_growth(self, pool: str, object_name: str) -> None:
         """Raises DriverFailure if a client of the volume would never see its new size."""
         blind = {program.name for program in nbd.PROGRAMS if not program.shows_growth}
@@ -175,8 +190,9 @@ class Exports:
                 self._joined = users
 
     def _serves(self, export: Export) -> bool:
-        lock = self._path(export.attachment_id, ".pid")
-        return process_lock.runs(lock) and export.address.greets()
+        process = self._path(export.attachment_id, ".pid")
+        process_lock.go_on(process)  # who had it stand still is dead: we have the volume's lock
+        return process_lock.runs(process) and export.address.greets()
 
     def _start(self, program: nbd.Program, export: Export, file: Path) -> None:
         pid_file = self._path(export.attachment_id, ".pid")

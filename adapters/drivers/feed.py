@@ -2,32 +2,48 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import Future
 
 from adapters.drivers.content import Block, Blocks
 
+BATCH = 8
+"""Blocks that change hands at once: each time costs as much as a good part of writing a block."""
+
+
+class BrokenOff(Exception):
+    """The content did not come to its end: `cause` is what it raised, or that it was ended."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
 
 class Feed:
-    """Made in the task; iterated over in the thread, which waits for each block in turn.
+    """Made in the task; iterated over in the thread, which writes one batch of blocks while the
+    next is made ready.
 
-    Iterating raises what `content` raises, and CancelledError once it has ended: whoever waits for
-    the thread ends it, so that the thread does not outlive the task by more than a block.
+    Iterating raises BrokenOff where `content` raises something, and once this has ended: whoever
+    waits for the thread ends it, so that the thread does not outlive the task by more than a batch.
     """
 
     def __init__(self, content: Blocks) -> None:
         self._content = content
         self._loop = asyncio.get_running_loop()
         self._ended = False
-        self._pulling: asyncio.Task[Block | None] | None = None
+        self._raised: BaseException | None = None
+        self._pulling: asyncio.Task[list[Block]] | None = None
 
     def __iter__(self) -> Iterator[Block]:
-        while not self._ended:
-            pulling = asyncio.run_coroutine_threadsafe(self._pull(), self._loop)
-            block = pulling.result()
-            if block is None:
+        pulling = self._pull()
+        while True:
+            try:
+                batch = pulling.result()
+            except BaseException as error:
+                raise BrokenOff(error) from error
+            if not batch:
                 return
-            yield block
-        raise CancelledError
+            pulling = self._pull()
+            yield from batch
 
     def end(self) -> None:
         """Nothing more is wanted, or will come."""
@@ -35,11 +51,26 @@ class Feed:
         if self._pulling is not None:
             self._pulling.cancel()
 
-    async def _pull(self) -> Block | None:
+    def _pull(self) -> "Future[list[Block]]":
+        return asyncio.run_coroutine_threadsafe(self._batch(), self._loop)
+
+    async def _batch(self) -> list[Block]:
+        """None are left if there is none. What came before the content broke off comes first."""
         if self._ended:
             raise asyncio.CancelledError
+        if self._raised:
+            raise self._raised
         self._pulling = asyncio.current_task()
+        batch: list[Block] = []
         try:
-            return await anext(self._content, None)
+            async for block in self._content:
+                batch.append(block)
+                if len(batch) == BATCH:
+                    break
+        except Exception as error:
+            if not batch:
+                raise
+            self._raised = error
         finally:
             self._pulling = None
+        return batch

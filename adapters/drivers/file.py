@@ -1,17 +1,14 @@
 """The embedded default backend: each volume is a sparse file in its pool's directory."""
 
 import asyncio
-import os
-import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 from uuid import UUID
 
-from adapters.drivers import nbd, reflink, sparse_file
-from adapters.drivers.content import Block, Blocks
+from adapters.drivers import nbd, sparse_file, unfinished
+from adapters.drivers.content import Blocks
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,
@@ -21,28 +18,27 @@ from adapters.drivers.contract import (
     DriverFailure,
     PoolStats,
     Provisioned,
+    SnapshotSpec,
+    Source,
     TypeChange,
     VolumeBusy,
     VolumeSpec,
     node_of,
 )
+from adapters.drivers.durable import partial_of, remove
 from adapters.drivers.exports import Export, Exports
-from adapters.drivers.failures import FULL, failures
+from adapters.drivers.failures import failures
 from adapters.drivers.feed import Feed
-from adapters.drivers.file_content import blocks_of, link
-from adapters.drivers.locks import ObjectLocks, exclusive
+from adapters.drivers.file_content import link
+from adapters.drivers.file_pools import GIB, FilePools
+from adapters.drivers.file_work import FileWork
+from adapters.drivers.locks import exclusive
 
-GIB = 2**30
-BLOCK_BYTES = 512  # the unit of st_blocks, whatever the filesystem's own block size; stat(2)
-CONCURRENT_CALLS = 8  # threads; they mostly wait for fsync
-CONCURRENT_WRITES = 4  # volumes whose content comes from elsewhere
-
-
-T = TypeVar("T")
+__all__ = ["GIB", "FileDriver"]
 
 
 class FileDriver:
-    """Volumes as files `<directory>/<pool>/volume-<id>`, mode 0600, thin.
+    """Volumes as files `<directory>/<pool>/volume-<id>`, mode 0600, thin; so are snapshots.
 
     Any number of processes of one machine may drive the same directory. Pools on one filesystem
     each report all of its free space.
@@ -60,33 +56,28 @@ class FileDriver:
         nbd_first_port: int = 10809,
     ) -> None:
         """Attached volumes are exported on Unix sockets, or on ports of `nbd_host`."""
-        for pool in pools:
-            if not re.fullmatch(r"[\w-][\w.-]*", pool):
-                raise ValueError(f"{pool!r} cannot name a directory for a pool")
         self._directory = directory
-        self._pools = {pool: directory / pool for pool in pools}
+        self._pools = FilePools(directory, pools)
         self._name = volume_backend_name
         self._max_over_subscription_ratio = max_over_subscription_ratio
         self._reserved_percentage = reserved_percentage
         self._exports = Exports(directory, host=nbd_host, first_port=nbd_first_port)
-        self._reflink: dict[str, bool] = {}
-        self._locks = ObjectLocks()
-        self._threads = ThreadPoolExecutor(CONCURRENT_CALLS, thread_name_prefix="file-driver")
-        # Their own: they wait for blocks, which others read.
-        self._writers = ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="file-writer")
+        self._work = FileWork(self._pools)
 
     async def create_volume(self, spec: VolumeSpec) -> Provisioned:
-        size_bytes = spec.size_gib * GIB
-        await self._on_object("create", spec, lambda path: sparse_file.create(path, size_bytes))
+        def create(path: Path) -> None:
+            if not sparse_file.is_there(path, spec.size_gib * GIB):
+                sparse_file.create(path, spec.size_gib * GIB)
+
+        await self._work.on_object("create", spec, create)
         return Provisioned()
 
     async def delete_volume(self, spec: VolumeSpec) -> None:
         def delete(path: Path) -> None:
-            if self._exports.of(spec.pool, spec.object_name):
-                raise VolumeBusy(f"{spec.object_name} is connected")
+            self._check_unconnected(spec)
             sparse_file.delete(path)
 
-        await self._on_object("delete", spec, delete)
+        await self._work.on_object("delete", spec, delete)
 
     async def extend_volume(self, spec: VolumeSpec, new_size_gib: int) -> None:
         size_bytes = new_size_gib * GIB
@@ -96,7 +87,7 @@ class FileDriver:
                 self._exports.check_growth(spec.pool, spec.object_name)
             sparse_file.extend(path, size_bytes)
 
-        await self._on_object("extend", spec, extend)
+        await self._work.on_object("extend", spec, extend)
 
     async def connect_volume(
         self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
@@ -110,20 +101,22 @@ class FileDriver:
                 path, pool=spec.pool, attachment_id=attachment_id, mode=mode
             )
 
-        return (await self._on_object("connect", spec, connect)).connection
+        return (await self._work.on_object("connect", spec, connect)).connection
 
     async def disconnect_volume(self, spec: VolumeSpec, attachment_id: UUID) -> None:
-        await self._on_object("disconnect", spec, lambda _: self._exports.disconnect(attachment_id))
+        await self._work.on_object(
+            "disconnect", spec, lambda _: self._exports.disconnect(attachment_id)
+        )
 
     async def connections(self, pool: str | None = None) -> set[Connected]:
         if pool is not None:
-            self._pool_directory(pool)
+            self._pools.directory(pool)
 
         def connected() -> set[Connected]:
             with failures("cannot list connections", self._directory):
                 return {e.connected for e in self._exports.all() if pool in (None, e.pool)}
 
-        return await self._in_thread(connected)
+        return await self._work.in_thread(connected)
 
     async def retype_volume(self, spec: VolumeSpec, change: TypeChange) -> None:
         """Nothing of a type is kept with a volume: what its pool can do, it can do for any."""
@@ -132,36 +125,77 @@ class FileDriver:
             if not path.exists():
                 raise DriverFailure(f"{path} is not there to be changed", False)
 
-        await self._on_object("retype", spec, look)
+        await self._work.on_object("retype", spec, look)
 
-    async def read_volume(self, spec: VolumeSpec) -> Blocks:
-        directory = self._pool_directory(spec.pool)
-        blocks = blocks_of(directory / spec.object_name)
+    async def create_snapshot(self, spec: SnapshotSpec) -> Provisioned:
+        await self._copied("create", spec, spec.volume)
+        return Provisioned()
 
-        def read() -> Block | None:
-            with failures(f"cannot read {spec.object_name}", directory):
-                return next(blocks, None)
+    async def delete_snapshot(self, spec: SnapshotSpec) -> None:
+        await self._work.on_object("delete", spec, sparse_file.delete)
 
-        while (block := await self._in_thread(read)) is not None:
+    async def clone_volume(self, spec: VolumeSpec, source: Source) -> Provisioned:
+        await self._copied("clone", spec, source)
+        return Provisioned()
+
+    async def revert_volume(self, spec: VolumeSpec, to: SnapshotSpec) -> None:
+        size_bytes = spec.size_gib * GIB
+        original = self._pools.directory(to.pool) / to.object_name
+
+        def revert(path: Path) -> None:
+            self._check_replaceable(spec, path)
+            if to.size_gib != spec.size_gib:
+                raise DriverFailure(f"{original} is not of {spec.size_gib} GiB", False)
+            sparse_file.copy(
+                original, path, first_bytes=size_bytes, size_bytes=size_bytes, still=nullcontext()
+            )
+
+        await self._work.on_object("revert", spec, revert, source=to)
+
+    async def read(self, source: Source) -> Blocks:
+        path = self._pools.directory(source.pool) / source.object_name
+        async for block in self._work.blocks(path, source.size_gib * GIB):
             yield block
 
-    async def write_volume(self, spec: VolumeSpec, content: Blocks) -> Provisioned:
-        size_bytes, feed = spec.size_gib * GIB, Feed(content)
-        try:
-            await self._on_object(
-                "write",
-                spec,
-                lambda path: sparse_file.create(path, size_bytes, feed),
-                threads=self._writers,
-            )
-        finally:
-            feed.end()
+    async def write_volume(
+        self, spec: VolumeSpec, content: Blocks, *, resume_at: int = 0
+    ) -> Provisioned:
+        size_bytes = spec.size_gib * GIB
+
+        def write(path: Path, feed: Feed) -> None:
+            if not sparse_file.is_there(path, size_bytes):
+                unfinished.write(path, size_bytes, feed, resume_at=resume_at)
+
+        await self._work.fed("write", spec, content, write)
         return Provisioned()
+
+    async def written(self, spec: VolumeSpec) -> int:
+        directory = self._pools.directory(spec.pool)
+        return await self._work.in_thread(lambda: self._written(spec, directory))
+
+    async def read_written(self, spec: VolumeSpec) -> Blocks:
+        directory = self._pools.directory(spec.pool)
+        partial = partial_of(directory / spec.object_name)
+        if first_bytes := await self.written(spec):
+            async for block in self._work.blocks(partial, first_bytes):
+                yield block
+
+    async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
+        def overwrite(path: Path, feed: Feed) -> None:
+            self._check_replaceable(spec, path)
+            sparse_file.overwrite(path, spec.size_gib * GIB, feed)
+
+        await self._work.fed("overwrite", spec, content, overwrite)
 
     async def adopt_volume(self, spec: VolumeSpec, pool: str) -> Provisioned | None:
         """By a second name of the same file, where both pools are on one filesystem."""
-        original = self._pool_directory(pool) / spec.object_name
-        linked = await self._on_object("adopt", spec, lambda path: link(original, path))
+        original = self._pools.directory(pool) / spec.object_name
+
+        def adopt(path: Path) -> bool:
+            remove(partial_of(path))
+            return link(original, path)
+
+        linked = await self._work.on_object("adopt", spec, adopt)
         return Provisioned() if linked else None
 
     async def stats(self) -> BackendStats:
@@ -173,76 +207,67 @@ class FileDriver:
             storage_protocol="file",
             data_path="nbd" if program else "none",
             data_path_problem="" if program else nbd.NO_PROGRAM,
-            pools=await self._in_thread(
-                lambda: tuple(self._pool_stats(pool, program) for pool in self._pools)
+            pools=await self._work.in_thread(
+                lambda: tuple(self._pool_stats(each, program) for each in self._pools.directories)
             ),
         )
 
     async def objects(self, pool: str | None = None) -> set[str]:
-        pools = list(self._pools) if pool is None else [pool]
-
-        def names() -> set[str]:
-            return {name for each in pools for name in self._volumes(each)}
-
-        return await self._in_thread(names)
+        pools = list(self._pools.directories) if pool is None else [pool]
+        return await self._work.in_thread(
+            lambda: {name for p in pools for name in self._pools.held(p)}
+        )
 
     async def check(self) -> None:
-        """Make missing pool directories, and remove partial files that no live process holds.
+        """Make missing pool directories, and remove partial files that nobody goes on with.
 
         The directory above must exist: where it is missing, a mount usually is, and volumes made
         in its place would vanish under it later.
         """
-        await self._in_thread(self._make_ready)
+        await self._work.in_thread(self._make_ready)
 
     async def close(self) -> None:
         """Stop the exports as well, unless other processes drive this directory."""
-        for threads in (self._threads, self._writers):
-            await asyncio.to_thread(threads.shutdown)
+        await self._work.close()
         await asyncio.to_thread(self._exports.close)
 
-    async def _on_object(
-        self,
-        verb: str,
-        spec: VolumeSpec,
-        work: Callable[[Path], T],
-        *,
-        threads: ThreadPoolExecutor | None = None,
-    ) -> T:
-        directory = self._pool_directory(spec.pool)
+    async def _copied(self, verb: str, spec: Source, source: Source) -> None:
+        original = self._pools.directory(source.pool) / source.object_name
 
-        def locked() -> T:
-            trouble = failures(f"cannot {verb} {spec.object_name}", directory)
-            with trouble, exclusive(directory, spec.id):
-                return work(directory / spec.object_name)
+        def copy(path: Path) -> None:
+            if not sparse_file.is_there(path, spec.size_gib * GIB):
+                sparse_file.copy(
+                    original,
+                    path,
+                    first_bytes=source.size_gib * GIB,
+                    size_bytes=spec.size_gib * GIB,
+                    still=self._exports.still(source.pool, source.object_name),
+                )
 
-        # The lock on disk alone would do; waiting here does not keep a thread. A cancelled call
-        # goes on in its thread, still excluding others by the lock on disk.
-        async with self._locks.of(f"{spec.pool}/{spec.object_name}"):
-            return await self._in_thread(locked, threads)
+        await self._work.on_object(verb, spec, copy, source=source)
 
-    async def _in_thread(
-        self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None
-    ) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads or self._threads, work)
+    def _check_unconnected(self, spec: VolumeSpec) -> None:
+        if self._exports.of(spec.pool, spec.object_name):
+            raise VolumeBusy(f"{spec.object_name} is connected")
 
-    def _pool_directory(self, pool: str) -> Path:
-        if pool not in self._pools:
-            raise DriverFailure(f"there is no pool {pool!r} in {self._directory}", True)
-        return self._pools[pool]
+    def _check_replaceable(self, spec: VolumeSpec, path: Path) -> None:
+        if not sparse_file.is_there(path, spec.size_gib * GIB):
+            raise DriverFailure(f"{path} is not there to overwrite", False)
+        self._check_unconnected(spec)
+
+    def _written(self, spec: VolumeSpec, directory: Path) -> int:
+        with failures(f"cannot look at {spec.object_name}", directory):
+            return unfinished.written(directory / spec.object_name, spec.size_gib * GIB)
 
     def _make_ready(self) -> None:
-        for pool, directory in self._pools.items():
-            with failures(f"pool {pool!r} is not usable", directory):
-                directory.mkdir(mode=0o700, exist_ok=True)
-                sparse_file.remove_leftovers(directory)
-                self._can_reflink(pool)
+        self._pools.make_ready()
         with failures("connections are not usable", self._directory):
             for export in self._exports.all():
-                if export.pool in self._pools:
+                if export.pool in self._pools.directories:
                     self._bring_back(export)
 
     def _bring_back(self, export: Export) -> None:
-        directory = self._pools[export.pool]
+        directory = self._pools.directory(export.pool)
         path = directory / export.object_name
         with exclusive(directory, export.volume_id):
             if export not in self._exports.all():
@@ -256,42 +281,14 @@ class FileDriver:
                     path, pool=export.pool, attachment_id=export.attachment_id, mode=export.mode
                 )
 
-    def _volumes(self, pool: str) -> dict[str, os.stat_result]:
-        directory = self._pool_directory(pool)
-        with failures(f"cannot list pool {pool!r}", directory):
-            return sparse_file.volumes_in(directory)
-
     def _pool_stats(self, pool: str, program: nbd.Program | None) -> PoolStats:
-        directory = self._pools[pool]
-        volumes = self._volumes(pool).values()
-        with failures(f"cannot measure pool {pool!r}", directory):
-            space = os.statvfs(directory)
-            can_reflink = self._can_reflink(pool)
-        return PoolStats(
-            pool_name=pool,
-            total_capacity_gib=space.f_blocks * space.f_frsize / GIB,
-            free_capacity_gib=space.f_bavail * space.f_frsize / GIB,
-            allocated_capacity_gib=sum(each.st_blocks for each in volumes) * BLOCK_BYTES / GIB,
-            provisioned_capacity_gib=sum(each.st_size for each in volumes) / GIB,
-            total_volumes=len(volumes),
-            thin_provisioning_support=True,
-            thick_provisioning_support=False,
+        return self._pools.stats(
+            pool,
             max_over_subscription_ratio=self._max_over_subscription_ratio,
             reserved_percentage=self._reserved_percentage,
             capabilities={
-                "reflink": can_reflink,
                 "back_end_encryption": False,
                 "multiattach": program is not None,
                 "online_extend_support": program is not None and program.shows_growth,
             },
         )
-
-    def _can_reflink(self, pool: str) -> bool:
-        if pool not in self._reflink:
-            try:
-                self._reflink[pool] = reflink.supported(self._pools[pool])
-            except OSError as error:
-                if error.errno in FULL:  # still good for deleting; found out when there is room
-                    return False
-                raise
-        return self._reflink[pool]

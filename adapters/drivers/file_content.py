@@ -10,36 +10,54 @@ from pathlib import Path
 
 from adapters.drivers.content import BLOCK_BYTES, Block, is_zero
 from adapters.drivers.durable import sync_directory
-from adapters.drivers.reflink import CANNOT
+from adapters.drivers.reflink import CANNOT, data_in
 
 PIECE_BYTES = 64 * 2**10
 """What is zero over this length becomes a hole again."""
+
+_ZEROS = bytes(PIECE_BYTES)
 
 NO_LINK = CANNOT | {errno.EPERM, errno.EMLINK}
 """What a filesystem says that has no hard links, none between these two, or no more of them."""
 
 
-def blocks_of(path: Path) -> Iterator[Block]:
-    """All that is not zero. The file stays open until the iterator is exhausted or let go."""
-    with open(path, "rb", opener=_as_it_is) as file:
-        position, size = 0, os.fstat(file.fileno()).st_size
-        while (start := _next_data(file.fileno(), position, size)) is not None:
-            offset = start - start % BLOCK_BYTES
-            position = min(offset + BLOCK_BYTES, size)
-            data = _read(file.fileno(), offset, position)
-            if not is_zero(data):
-                yield Block(offset, data)
+def blocks_of(path: Path, *, first_bytes: int) -> Iterator[Block]:
+    """What is not zero of the first bytes; less if the file has not as many.
+
+    The file stays open until the iterator is exhausted or let go.
+    """
+    with open(path, "rb", opener=_as_it_is) as opened:
+        file = opened.fileno()
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        size = min(first_bytes, os.fstat(file).st_size)
+        position = 0
+        for start, stop in data_in(file, end=size):
+            position = max(position, start - start % BLOCK_BYTES)
+            while position < stop:
+                end = min(position + BLOCK_BYTES, size)
+                data = _read(file, position, end)
+                if not is_zero(data):
+                    yield Block(position, data)
+                position = end
 
 
 def fill(file: int, block: Block) -> None:
     """Write a block into a file that has only holes there."""
-    whole = memoryview(block.data)
-    for start in range(0, len(whole), PIECE_BYTES):
-        piece = whole[start : start + PIECE_BYTES]
-        if not is_zero(piece.tobytes()):
-            written = 0
-            while written < len(piece):
-                written += os.pwrite(file, piece[written:], block.offset + start + written)
+    whole, stop = memoryview(block.data), 0
+    while stop < len(whole):
+        start = stop
+        while start < len(whole) and _is_zero(block.data, start):
+            start += PIECE_BYTES
+        stop = start
+        while stop < len(whole) and not _is_zero(block.data, stop):
+            stop += PIECE_BYTES
+        while start < min(stop, len(whole)):
+            start += os.pwrite(file, whole[start:stop], block.offset + start)
+
+
+def _is_zero(data: bytes, start: int) -> bool:
+    """Whether the piece that starts there is."""
+    return data.startswith(_ZEROS[: len(data) - start], start)
 
 
 def link(original: Path, path: Path) -> bool:
@@ -58,17 +76,6 @@ def link(original: Path, path: Path) -> bool:
 
 def _as_it_is(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
-
-
-def _next_data(file: int, position: int, size: int) -> int | None:
-    if position >= size:
-        return None
-    try:
-        return os.lseek(file, position, os.SEEK_DATA)
-    except OSError as error:
-        if error.errno == errno.ENXIO:  # only a hole from here to the end
-            return None
-        raise
 
 
 def _read(file: int, start: int, end: int) -> bytes:

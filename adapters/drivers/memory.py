@@ -1,14 +1,9 @@
 """A backend in memory, for tests, simulation and benchmarks; it fails when and as it is told."""
 
-import asyncio
 import copy
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
-from typing import Literal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from uuid import UUID
-
-import msgspec
 
 from adapters.drivers.content import Block, Blocks
 from adapters.drivers.contract import (
@@ -19,17 +14,26 @@ from adapters.drivers.contract import (
     Connector,
     DriverFailure,
     Provisioned,
+    SnapshotSpec,
+    Source,
     TypeChange,
     VolumeSpec,
     node_of,
 )
 from adapters.drivers.locks import ObjectLocks
+from adapters.drivers.memory_faults import Fault, Faults, Hold, Operation, Work
 from adapters.drivers.memory_pool import MemoryPool
 
-OnVolume = Literal["create_volume", "delete_volume", "extend_volume", "retype_volume"]
-OnConnection = Literal["connect_volume", "disconnect_volume", "connections"]
-OnContent = Literal["read_volume", "write_volume", "adopt_volume"]
-Operation = Literal[OnVolume, OnConnection, OnContent, "stats", "objects", "check"]
+__all__ = [
+    "Fault",
+    "Faults",
+    "Hold",
+    "MemoryBackend",
+    "MemoryDriver",
+    "MemoryPool",
+    "Operation",
+    "Work",
+]
 
 DATA_PATH = "fake"
 
@@ -37,81 +41,13 @@ Step = Callable[[MemoryPool, bool], None]
 """What a call does to a pool, as a whole or half of it."""
 
 
-class Work(Enum):
-    """How much of its work a failing call has done."""
-
-    NONE = "none"
-    HALF = "half"
-    ALL = "all"
-
-
-class Hold:
-    """Stops a call until `release`; `reached` is set once a call stands still here."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self._released = asyncio.Event()
-
-    def release(self) -> None:
-        self._released.set()
-
-    async def passed(self) -> None:
-        self.reached.set()
-        await self._released.wait()
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """One call's misfortune, in this order: late, held, `work` done, then `failure` raised.
-
-    Without a failure the call does all its work and succeeds.
-    """
-
-    failure: Exception | None = None
-    work: Work = Work.NONE
-    latency_s: float = 0.0
-    hold: Hold | None = None
-
-
-class Faults:
-    """What goes wrong, and when: a queue of faults per operation, one used up by each call.
-
-    `latency_s` is how long every call of an operation takes. `sleep` is what waits for it.
-    """
-
-    def __init__(
-        self,
-        *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        latency_s: Mapping[Operation, float] | None = None,
-    ) -> None:
-        self._sleep = sleep
-        self.latency_s: dict[Operation, float] = dict(latency_s or {})
-        self._planned: dict[Operation, deque[Fault]] = {}
-
-    def plan(self, operation: Operation, fault: Fault, *, times: int = 1) -> None:
-        """After the faults already planned, let the next `times` calls meet this one."""
-        self._planned.setdefault(operation, deque()).extend([fault] * times)
-
-    def fail(self, operation: Operation, failure: Exception, *, times: int = 1) -> None:
-        """Let the next `times` calls fail before they do anything."""
-        self.plan(operation, Fault(failure=failure), times=times)
-
-    async def meet(self, operation: Operation) -> Fault | None:
-        """Take the fault this call meets, and wait as long as it says."""
-        planned = self._planned.get(operation)
-        fault = planned.popleft() if planned else None
-        latency_s = self.latency_s.get(operation, 0.0) + (fault.latency_s if fault else 0.0)
-        if latency_s:
-            await self._sleep(latency_s)
-        if fault and fault.hold:
-            await fault.hold.passed()
-        return fault
-
-
 class MemoryBackend:
     """What outlives its drivers, as an array outlives the process that drives it."""
 
-    def __init__(self, capacities_gib: Mapping[str, float]) -> None:
+    def __init__(
+        self, capacities_gib: Mapping[str, float], *, clones_across_pools: bool = True
+    ) -> None:
+        self.clones_across_pools = clones_across_pools
         self.pools = {name: MemoryPool(name, gib) for name, gib in capacities_gib.items()}
 
     def pool(self, name: str) -> MemoryPool:
@@ -139,7 +75,7 @@ class MemoryDriver:
         await self._on_object(
             "create_volume", spec, lambda pool, whole: pool.create(spec, whole=whole)
         )
-        return Provisioned(provider_id=f"memory-{spec.id}")
+        return _provisioned(spec)
 
     async def delete_volume(self, spec: VolumeSpec) -> None:
         await self._on_object(
@@ -175,20 +111,103 @@ class MemoryDriver:
 
         await self._on_object("retype_volume", spec, look)
 
-    async def read_volume(self, spec: VolumeSpec) -> Blocks:
-        await self._asked("read_volume")
-        for offset, data in sorted(
-            self._backend.pool(spec.pool).whole(spec, "read").content.items()
-        ):
+    async def create_snapshot(self, spec: SnapshotSpec) -> Provisioned:
+        def keep(pool: MemoryPool, whole: bool) -> None:
+            if not pool.has(spec):
+                pool.create(spec, whole=whole, content=pool.held(spec.volume, "copy"))
+
+        await self._on_object("create_snapshot", spec, keep)
+        return _provisioned(spec)
+
+    async def delete_snapshot(self, spec: SnapshotSpec) -> None:
+        await self._on_object(
+            "delete_snapshot", spec, lambda pool, whole: pool.delete(spec, whole=whole)
+        )
+
+    async def clone_volume(self, spec: VolumeSpec, source: Source) -> Provisioned | None:
+        if source.pool != spec.pool and not self._backend.clones_across_pools:
+            return None
+
+        def clone(pool: MemoryPool, whole: bool) -> None:
+            if pool.has(spec):
+                return
+            if source.size_gib > spec.size_gib:
+                raise DriverFailure(
+                    f"{source.object_name} does not fit into {spec.size_gib} GiB", False
+                )
+            content = self._backend.pool(source.pool).held(source, "copy")
+            pool.create(spec, whole=whole, content=content)
+
+        await self._on_object("clone_volume", spec, clone)
+        return _provisioned(spec)
+
+    async def revert_volume(self, spec: VolumeSpec, to: SnapshotSpec) -> None:
+        def revert(pool: MemoryPool, whole: bool) -> None:
+            if to.size_gib != spec.size_gib:
+                raise DriverFailure(
+                    f"{to.object_name} has {to.size_gib} GiB, not {spec.size_gib}", False
+                )
+            content = pool.held(to, "revert to")
+            if whole:  # there is no half of it
+                pool.replace(spec, content)
+
+        await self._on_object("revert_volume", spec, revert)
+
+    async def read(self, source: Source) -> Blocks:
+        await self._asked("read")
+        found = self._backend.pool(source.pool).whole(source, "read")
+        for offset, data in sorted(found.first(source.size_gib).items()):
             yield Block(offset, data)
 
-    async def write_volume(self, spec: VolumeSpec, content: Blocks) -> Provisioned:
-        found = self._backend.pool(spec.pool).volumes.get(spec.object_name)
-        held = {} if found and found.whole else {b.offset: b.data async for b in content}
+    async def write_volume(
+        self, spec: VolumeSpec, content: Blocks, *, resume_at: int = 0
+    ) -> Provisioned:
+        pool = self._backend.pool(spec.pool)
+        held = {} if pool.has(spec) else await self._received(pool, spec, content, resume_at)
         await self._on_object(
             "write_volume", spec, lambda pool, whole: pool.create(spec, whole=whole, content=held)
         )
-        return Provisioned(provider_id=f"memory-{spec.id}")
+        return _provisioned(spec)
+
+    async def _received(
+        self, pool: MemoryPool, spec: VolumeSpec, content: Blocks, resume_at: int
+    ) -> dict[int, bytes]:
+        """What was written before it broke off, and what comes now."""
+        before = pool.found(spec)
+        if resume_at > (before.written if before else 0):
+            raise DriverFailure(f"{spec.object_name} has not been written that far", False)
+        held = {o: data for o, data in before.content.items() if o < resume_at} if before else {}
+        written = resume_at
+        try:
+            async for block in content:
+                held[block.offset] = block.data
+                written = block.offset + len(block.data)
+        except BaseException:
+            with suppress(DriverFailure):
+                pool.break_off(spec, content=held, written=written)
+            raise
+        return held
+
+    async def written(self, spec: VolumeSpec) -> int:
+        await self._asked("written")
+        found = self._backend.pool(spec.pool).found(spec)
+        return found.written if found and not found.whole else 0
+
+    async def read_written(self, spec: VolumeSpec) -> Blocks:
+        await self._asked("read_written")
+        found = self._backend.pool(spec.pool).found(spec)
+        for offset, data in sorted(found.content.items()) if found and found.written else ():
+            yield Block(offset, data)
+
+    async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
+        self._backend.pool(spec.pool).whole(spec, "overwrite")
+        held = {block.offset: block.data async for block in content}
+
+        def overwrite(pool: MemoryPool, whole: bool) -> None:
+            if whole:  # there is no half of it
+                pool.replace(spec, held)
+
+        await self._on_object("overwrite_volume", spec, overwrite)
 
     async def adopt_volume(self, spec: VolumeSpec, pool: str) -> Provisioned | None:
         """As if the two shared what they hold."""
@@ -196,7 +215,7 @@ class MemoryDriver:
         await self._on_object(
             "adopt_volume", spec, lambda pool, whole: pool.create(spec, whole=whole, content=held)
         )
-        return Provisioned(provider_id=f"memory-{spec.id}")
+        return _provisioned(spec)
 
     async def stats(self) -> BackendStats:
         await self._asked("stats")
@@ -206,12 +225,15 @@ class MemoryDriver:
             driver_version="1.0",
             storage_protocol="memory",
             data_path=DATA_PATH,
-            pools=tuple(pool.stats() for pool in self._backend.pools.values()),
+            pools=tuple(
+                pool.stats(clone_across_pools=self._backend.clones_across_pools)
+                for pool in self._backend.pools.values()
+            ),
         )
 
     async def objects(self, pool: str | None = None) -> set[str]:
         await self._asked("objects")
-        return {name for each in self._pools(pool) for name in each.volumes}
+        return {name for each in self._pools(pool) for name in each.objects}
 
     async def check(self) -> None:
         await self._asked("check")
@@ -230,7 +252,7 @@ class MemoryDriver:
         if fault and fault.failure:
             raise copy.copy(fault.failure)  # a fresh one: tracebacks pile up on a shared one
 
-    async def _on_object(self, operation: Operation, spec: VolumeSpec, step: Step) -> None:
+    async def _on_object(self, operation: Operation, spec: Source, step: Step) -> None:
         async with self._locks.of(f"{spec.pool}/{spec.object_name}"):
             fault = await self._faults.meet(operation)
             if fault is None or fault.failure is None:
@@ -239,3 +261,7 @@ class MemoryDriver:
             if fault.work is not Work.NONE:
                 step(self._backend.pool(spec.pool), fault.work is Work.ALL)
             raise copy.copy(fault.failure)
+
+
+def _provisioned(spec: Source) -> Provisioned:
+    return Provisioned(provider_id=f"memory-{spec.id}")

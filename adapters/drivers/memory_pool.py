@@ -10,25 +10,34 @@ from adapters.drivers.contract import (
     Connected,
     DriverFailure,
     PoolStats,
+    SnapshotSpec,
+    Source,
     VolumeBusy,
     VolumeSpec,
 )
 
+GIB = 2**30
 NOTHING: Mapping[int, bytes] = {}
 
 
-class StoredVolume(msgspec.Struct):
-    """A volume in the backend. One that is not `whole` was half made or half deleted."""
+class Stored(msgspec.Struct):
+    """A volume or snapshot in the backend. One that is not `whole` was half made or deleted."""
 
     size_gib: int
     provisioned_gib: int
     whole: bool
     content: dict[int, bytes] = {}
-    """By offset, what is not zero: what a move brought along, or a test put there."""
+    """By offset, what is not zero: what calls brought along, or a test put there."""
+    written: int = 0
+    """How far a write that broke off has come, in bytes."""
+
+    def first(self, size_gib: int) -> dict[int, bytes]:
+        """What is in the first so many GiB."""
+        return {offset: data for offset, data in self.content.items() if offset < size_gib * GIB}
 
 
 class MemoryPool:
-    """Volumes by object name, and the thickly provisioned space they share.
+    """Volumes and snapshots by object name, and the thickly provisioned space they share.
 
     Calls that are not `whole` break off half-way.
     """
@@ -37,7 +46,8 @@ class MemoryPool:
         self.name = name
         self.capacity_gib = capacity_gib
         self.provisioned_gib = 0
-        self.volumes: dict[str, StoredVolume] = {}
+        self.volumes: dict[str, Stored] = {}
+        self.snapshots: dict[str, Stored] = {}
         self.connected: dict[Connected, AttachMode] = {}
 
     def provision(self, size_gib: int) -> None:
@@ -47,40 +57,72 @@ class MemoryPool:
             raise DriverFailure(f"the pool has {free} GiB free, not {size_gib}", True)
         self.provisioned_gib += size_gib
 
-    def whole(self, spec: VolumeSpec, to: str) -> StoredVolume:
-        """The volume, if it is there to do something with it. Raises DriverFailure."""
-        found = self.volumes.get(spec.object_name)
+    @property
+    def objects(self) -> Mapping[str, Stored]:
+        """All that is there."""
+        return {**self.volumes, **self.snapshots}
+
+    def found(self, source: Source) -> Stored | None:
+        """What is there of it, whole or not."""
+        return self._shelf(source).get(source.object_name)
+
+    def whole(self, source: Source, to: str) -> Stored:
+        """The volume or snapshot, if it is there to do something with it. Raises DriverFailure."""
+        found = self.found(source)
         if found is None or not found.whole:
-            raise DriverFailure(f"{spec.object_name} is not there to {to}", False)
+            raise DriverFailure(f"{source.object_name} is not there to {to}", False)
         return found
 
-    def create(
-        self, spec: VolumeSpec, *, whole: bool, content: Mapping[int, bytes] = NOTHING
-    ) -> None:
-        """Raises DriverFailure if it is there with another size."""
-        found = self.volumes.get(spec.object_name)
-        if found and found.whole:
-            if found.size_gib != spec.size_gib:
-                raise DriverFailure(
-                    f"{spec.object_name} exists with {found.size_gib} GiB, not {spec.size_gib}",
-                    False,
-                )
-            return
-        self.provision(spec.size_gib - (found.provisioned_gib if found else 0))
-        self.volumes[spec.object_name] = StoredVolume(
-            spec.size_gib, spec.size_gib, whole=whole, content=dict(content)
-        )
+    def held(self, source: Source, to: str) -> dict[int, bytes]:
+        """What the first `source.size_gib` of it hold. Raises DriverFailure if it has less."""
+        found = self.whole(source, to)
+        if found.size_gib < source.size_gib:
+            raise DriverFailure(
+                f"{source.object_name} has {found.size_gib} GiB, not {source.size_gib}", False
+            )
+        return found.first(source.size_gib)
 
-    def delete(self, spec: VolumeSpec, *, whole: bool) -> None:
+    def create(self, spec: Source, *, whole: bool, content: Mapping[int, bytes] = NOTHING) -> None:
+        """Raises DriverFailure if it is there with another size."""
+        if not self.has(spec):
+            self._put(spec, Stored(spec.size_gib, spec.size_gib, whole=whole, content={**content}))
+
+    def has(self, spec: Source) -> bool:
+        """Whether it is there, whole. Raises DriverFailure if it is, with another size."""
+        found = self.found(spec)
+        if found is None or not found.whole:
+            return False
+        if found.size_gib != spec.size_gib:
+            raise DriverFailure(
+                f"{spec.object_name} exists with {found.size_gib} GiB, not {spec.size_gib}", False
+            )
+        return True
+
+    def break_off(self, spec: VolumeSpec, *, content: Mapping[int, bytes], written: int) -> None:
+        """Keep what was written of a volume until somebody goes on with it. Raises DriverFailure
+        if there is no space for it."""
+        if not self.has(spec):
+            unfinished = Stored(
+                spec.size_gib, spec.size_gib, whole=False, content={**content}, written=written
+            )
+            self._put(spec, unfinished)
+
+    def replace(self, spec: VolumeSpec, content: Mapping[int, bytes]) -> None:
+        """Raises DriverFailure if it is not there with that size, VolumeBusy while connected."""
+        self.whole(spec, "overwrite")
+        self.has(spec)
+        self._check_free(spec)
+        self.volumes[spec.object_name].content = {**content}
+
+    def delete(self, spec: Source, *, whole: bool) -> None:
         """Raises VolumeBusy while it is connected."""
-        found = self.volumes.get(spec.object_name)
+        found = self.found(spec)
         if found is None:
             return
-        if any(each.object_name == spec.object_name for each in self.connected):
-            raise VolumeBusy(f"{spec.object_name} is connected")
+        self._check_free(spec)
         found.whole = False
         if whole:
-            del self.volumes[spec.object_name]
+            del self._shelf(spec)[spec.object_name]
             self.provision(-found.provisioned_gib)
 
     def extend(self, spec: VolumeSpec, new_size_gib: int, *, whole: bool) -> None:
@@ -105,7 +147,7 @@ class MemoryPool:
         """Nothing connected is fine."""
         self.connected.pop(Connected(spec.object_name, attachment_id), None)
 
-    def stats(self) -> PoolStats:
+    def stats(self, *, clone_across_pools: bool) -> PoolStats:
         """What it has and can do."""
         return PoolStats(
             pool_name=self.name,
@@ -120,5 +162,18 @@ class MemoryPool:
                 "multiattach": True,
                 "online_extend_support": True,
                 "back_end_encryption": False,
+                "clone_across_pools": clone_across_pools,
             },
         )
+
+    def _shelf(self, source: Source) -> dict[str, Stored]:
+        return self.snapshots if isinstance(source, SnapshotSpec) else self.volumes
+
+    def _put(self, spec: Source, stored: Stored) -> None:
+        found = self.found(spec)
+        self.provision(stored.provisioned_gib - (found.provisioned_gib if found else 0))
+        self._shelf(spec)[spec.object_name] = stored
+
+    def _check_free(self, spec: Source) -> None:
+        if any(each.object_name == spec.object_name for each in self.connected):
+            raise VolumeBusy(f"{spec.object_name} is connected")

@@ -10,8 +10,9 @@ import select
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.drivers.contract import DriverFailure
 
@@ -53,37 +54,104 @@ def kill(path: Path) -> None:
 
     Raises DriverFailure for one that holds the file and does not write its number.
     """
+    with _holder(path) as found:
+        if found:
+            signal.pidfd_send_signal(found.process, signal.SIGKILL)
+            ended = select.poll()  # a dying process may drop its lock before its sockets
+            ended.register(found.process, select.POLLIN)
+            ended.poll()
+
+
+@contextmanager
+def standing_still(path: Path) -> Iterator[None]:
+    """Let the process that holds the file do nothing meanwhile; none is fine.
+
+    One of us at a time. If we die it stands still until `go_on`. Raises DriverFailure as `kill`
+    does, and for one that cannot be stopped.
+    """
+    with _holder(path) as found:
+        if found is None:
+            yield
+            return
+        signal.pidfd_send_signal(found.process, signal.SIGSTOP)
+        try:
+            _await_standstill(found.number)
+            yield
+        finally:
+            with suppress(ProcessLookupError):  # killed meanwhile
+                signal.pidfd_send_signal(found.process, signal.SIGCONT)
+
+
+def go_on(path: Path) -> None:
+    """Let the process that holds the file work if it stands still; none is success.
+
+    Raises DriverFailure as `kill` does.
+    """
+    with _holder(path) as found:
+        if found:
+            signal.pidfd_send_signal(found.process, signal.SIGCONT)
+
+
+class _Holder(NamedTuple):
+    number: int
+    process: int
+    """A descriptor of it, so that it is no other however long this takes."""
+
+
+@contextmanager
+def _holder(path: Path) -> Iterator[_Holder | None]:
+    """Who holds the file; None if nobody does, and then nobody will meanwhile."""
     try:
         lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
+        yield None
         return
     try:
-        if not _taken(lock):
-            _kill_holder(lock, path)
+        if _taken(lock) or (number := _number(lock, path)) is None:
+            yield None
+            return
+        try:
+            process = os.pidfd_open(number)
+        except ProcessLookupError:  # it has ended since
+            yield None
+            return
+        try:
+            # Not taken, it lives still, and is the one we have hold of.
+            yield None if _taken(lock) else _Holder(number, process)
+        finally:
+            os.close(process)
     finally:
         os.close(lock)
 
 
-def _kill_holder(lock: int, path: Path) -> None:
+def _number(lock: int, path: Path) -> int | None:
+    """What the holder has written; None if it ended before it did."""
     deadline = time.monotonic() + START_S
     while not (number := os.pread(lock, 32, 0)).endswith(b"\n"):  # it is only starting
         if _taken(lock):
-            return
+            return None
         if time.monotonic() > deadline:
             raise DriverFailure(f"a process holds {path} and does not say its number", True)
         time.sleep(POLL_S)
-    try:
-        process = os.pidfd_open(int(number))
-    except ProcessLookupError:  # it has ended since
-        return
-    try:
-        if not _taken(lock):  # so it lives still, and is the one we have hold of
-            signal.pidfd_send_signal(process, signal.SIGKILL)
-            ended = select.poll()  # a dying process may drop its lock before its sockets
-            ended.register(process, select.POLLIN)
-            ended.poll()
-    finally:
-        os.close(process)
+    return int(number)
+
+
+def _await_standstill(number: int) -> None:
+    """A write that is under way comes to its end first."""
+    deadline = time.monotonic() + START_S
+    while not _stands_still(number):
+        if time.monotonic() > deadline:
+            raise DriverFailure(f"process {number} cannot be stopped", True)
+        time.sleep(POLL_S)
+
+
+def _stands_still(number: int) -> bool:
+    """Whether all threads do, by proc_pid_stat(5); those of a process that is gone do."""
+    for stat in Path(f"/proc/{number}/task").glob("*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if stat.read_bytes().rpartition(b")")[2].split()[0] not in b"TtZXx":
+                return False
+    return True
 
 
 def _taken(lock: int) -> bool:

@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
 
@@ -45,18 +47,33 @@ def supported(directory: Path) -> bool:
         return _clone(source.fileno(), destination.fileno())
 
 
-def copy_file(source: Path, destination: Path) -> Copied:
-    """Copy by reflink, else sparsely; an old `destination` is replaced at once, at the end.
+def copy_file(
+    source: Path,
+    destination: Path,
+    *,
+    first_bytes: int,
+    size_bytes: int,
+    still: AbstractContextManager[None],
+) -> Copied:
+    """Copy the first bytes by reflink, else sparsely, into a file of that size, zeros beyond them.
 
-    The copy is on disk when this returns. The caller sees to it that nobody writes to `source`
-    meanwhile. Raises OSError, leaving nothing; FileExistsError as `durable.appearing` says.
+    A reflink is of one instant, whoever writes to `source`. Nobody may while `still` is entered,
+    which is for any other copy. An old `destination` is replaced at once, at the end; the copy is
+    on disk when this returns. Raises OSError, leaving nothing, FileExistsError as
+    `durable.appearing` says; and what `still` raises.
     """
     original = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         with appearing(destination) as copy:
             if _clone(original, copy):
-                return Copied(CopyMethod.REFLINK, 0)
-            return Copied(CopyMethod.SPARSE, _copy_data(original, copy))
+                copied = Copied(CopyMethod.REFLINK, 0)
+                os.ftruncate(copy, first_bytes)
+            else:
+                with still:
+                    written = _copy_data(original, copy, end=first_bytes)
+                copied = Copied(CopyMethod.SPARSE, written)
+            os.ftruncate(copy, size_bytes)
+            return copied
     finally:
         os.close(original)
 
@@ -71,22 +88,30 @@ def _clone(source: int, destination: int) -> bool:
     return True
 
 
-def _copy_data(source: int, destination: int) -> int:
-    """Copy all that is not a hole; returns the bytes written."""
-    size = os.fstat(source).st_size
-    os.ftruncate(destination, size)
-    written = position = 0
-    while position < size:
+def _copy_data(source: int, destination: int, *, end: int) -> int:
+    """Copy all that is not a hole, up to there; returns the bytes written."""
+    os.ftruncate(destination, end)  # first: XFS keeps more than is needed for a file that grows
+    written = 0
+    for start, stop in data_in(source, end=end):
+        _copy_range(source, destination, start=start, end=stop)
+        written += stop - start
+    return written
+
+
+def data_in(file: int, *, end: int) -> Iterator[tuple[int, int]]:
+    """From where to where there is something in the file, up to `end`, that is not a hole."""
+    position = 0
+    while position < end:
         try:
-            start = os.lseek(source, position, os.SEEK_DATA)
+            start = os.lseek(file, position, os.SEEK_DATA)
         except OSError as error:
             if error.errno == errno.ENXIO:  # only a hole from here to the end
-                break
+                return
             raise
-        position = min(os.lseek(source, start, os.SEEK_HOLE), size)
-        _copy_range(source, destination, start=start, end=position)
-        written += position - start
-    return written
+        if start >= end:
+            return
+        position = min(os.lseek(file, start, os.SEEK_HOLE), end)
+        yield start, position
 
 
 def _copy_range(source: int, destination: int, *, start: int, end: int) -> None:

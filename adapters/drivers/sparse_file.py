@@ -1,42 +1,76 @@
-"""The sparse files that are volumes: making, growing, removing, listing. Who changes one holds its
-lock.
+"""The sparse files that are volumes and snapshots: making, copying, replacing, growing, removing.
 
-All raise OSError besides what they say.
+Who changes one holds its lock. All raise OSError besides what they say.
 """
 
 import os
-import re
 import stat
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from uuid import UUID
 
 from adapters.drivers.content import Block
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
 from adapters.drivers.file_content import fill
-from adapters.drivers.locks import exclusive
-
-UUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-VOLUME = re.compile(f"volume-{UUID_PATTERN}")
-PARTIAL = re.compile(rf"\.volume-({UUID_PATTERN})\.partial")
+from adapters.drivers.reflink import copy_file
 
 
-def create(path: Path, size_bytes: int, content: Iterable[Block] = ()) -> None:
-    remove(partial_of(path))  # of a crash: who comes here holds the object's lock
+def create(path: Path, size_bytes: int) -> None:
+    """Holding nothing."""
+    remove(partial_of(path))  # of a crash
+    with appearing(path) as file:
+        os.ftruncate(file, size_bytes)
+
+
+def is_there(path: Path, size_bytes: int) -> bool:
+    """Whether it is, to last; if not, nothing of it is there but what can be gone on with.
+
+    Raises DriverFailure if it has another size, or is something else.
+    """
     try:
         found = os.lstat(path)
     except FileNotFoundError:
-        with appearing(path) as file:
-            os.ftruncate(file, size_bytes)
-            for block in content:
-                fill(file, block)
-        return
+        return False
     if not stat.S_ISREG(found.st_mode) or found.st_size != size_bytes:
         raise DriverFailure(
             f"{path} exists and is not a volume of {size_bytes} bytes: left as it is", False
         )
     sync_directory(path.parent)  # the call that made it may have died before it did this
+    return True
+
+
+def copy(
+    source: Path,
+    path: Path,
+    *,
+    first_bytes: int,
+    size_bytes: int,
+    still: AbstractContextManager[None],
+) -> None:
+    """Make it, or what replaces it at once, with the first bytes of the source and zeros beyond.
+
+    `still` as in `copy_file`. Raises DriverFailure if there are not so many bytes to copy, or no
+    room for them.
+    """
+    if not is_whole(source):
+        raise DriverFailure(f"{source} is not there to copy", False)
+    found_bytes = source.stat().st_size
+    if found_bytes < first_bytes:
+        raise DriverFailure(f"{source} has {found_bytes} bytes, not {first_bytes}", False)
+    if first_bytes > size_bytes:
+        raise DriverFailure(f"{source} does not fit into {size_bytes} bytes", False)
+    remove(partial_of(path))
+    copy_file(source, path, first_bytes=first_bytes, size_bytes=size_bytes, still=still)
+
+
+def overwrite(path: Path, size_bytes: int, content: Iterable[Block]) -> None:
+    """Replace what is there with that content, at once."""
+    remove(partial_of(path))
+    with appearing(path) as file:
+        os.ftruncate(file, size_bytes)
+        for block in content:
+            fill(file, block)
 
 
 def delete(path: Path) -> None:
@@ -68,28 +102,3 @@ def extend(path: Path, size_bytes: int) -> None:
         os.fsync(file)
     finally:
         os.close(file)
-
-
-def volumes_in(directory: Path) -> dict[str, os.stat_result]:
-    """All that are whole, by name."""
-    found: dict[str, os.stat_result] = {}
-    with os.scandir(directory) as entries:
-        for entry in entries:
-            if VOLUME.fullmatch(entry.name):
-                try:
-                    found[entry.name] = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # deleted since it was listed
-    return found
-
-
-def remove_leftovers(directory: Path) -> None:
-    """Partial files that no live process holds; here no lock is held."""
-    for path in directory.iterdir():
-        if leftover := PARTIAL.fullmatch(path.name):
-            try:
-                with exclusive(directory, UUID(leftover[1]), wait=False):
-                    remove(path)
-            except BlockingIOError:
-                continue  # a live process is at work on it
-    sync_directory(directory)

@@ -140,12 +140,10 @@ class Moving(BackendWork):
             return self._while_wanted(now.id, attempt, blocks)
 
         read = Fingerprint()
-        made = await self.driver.write_volume(here, read.of(watched(source.read_volume(there))))
+        made = await self.driver.write_volume(here, read.of(watched(source.read(there))))
         await self.run(RecordCopied(id=now.id, attempt=attempt, at=self.moment(placed)))
-        original = (
-            read.value if read.complete else await fingerprint(watched(source.read_volume(there)))
-        )
-        if await fingerprint(watched(self.driver.read_volume(here))) != original:
+        original = read.value if read.complete else await fingerprint(watched(source.read(there)))
+        if await fingerprint(watched(self.driver.read(here))) != original:
             raise DriverFailure(f"{now.target} does not hold what {now.from_host} does", False)
         return made.provider_id
 

@@ -43,7 +43,7 @@ async def test_what_a_neighbour_holds_is_read(configured):
     found = await neighbours.driver("host1@near")
     assert found is not None
     assert await found.objects("q") == {spec.object_name}
-    assert [block async for block in found.read_volume(spec)] == []
+    assert [block async for block in found.read(spec)] == []
     assert await neighbours.driver("host1@near") is found
     await neighbours.close()
     await near.close()

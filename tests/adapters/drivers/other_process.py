@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from uuid import UUID
@@ -57,7 +58,10 @@ async def driven(operation: str, directory: Path, *, step: int) -> None:
         source.write_bytes(os.urandom(2**20))
         os.truncate(source, 2**22)
         die_at(step)
-        copy_file(source, directory / "copy")
+        size = source.stat().st_size
+        copy_file(
+            source, directory / "copy", first_bytes=size, size_bytes=size, still=nullcontext()
+        )
         return
     driver = FileDriver(directory, ["gold"])
     await driver.check()

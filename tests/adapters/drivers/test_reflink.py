@@ -4,13 +4,14 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from adapters.drivers import reflink
 from adapters.drivers.durable import partial_of
-from adapters.drivers.reflink import Copied, CopyMethod, copy_file, supported
+from adapters.drivers.reflink import Copied, CopyMethod, supported
 from tests.adapters.drivers import mounts
 
 MIB = 2**20
@@ -24,6 +25,12 @@ def a_file(path: Path, *, data_at_mib: tuple[int, ...] = (0, 7, 20), size: int =
             file.seek(place * MIB)
             file.write(os.urandom(MIB))
     return path
+
+
+def copy_file(source: Path, copy: Path) -> Copied:
+    """All of it, while nobody writes to it."""
+    size = source.stat().st_size
+    return reflink.copy_file(source, copy, first_bytes=size, size_bytes=size, still=nullcontext())
 
 
 def digest(path: Path) -> str:

@@ -51,7 +51,7 @@ class Moving:
         await self._run(StartMove, id=self.move, host=host, worker="w")
 
     async def copied(self) -> None:
-        await self.driver.write_volume(spec("more"), self.driver.read_volume(spec("files")))
+        await self.driver.write_volume(spec("more"), self.driver.read(spec("files")))
         await self._run(RecordCopied, id=self.move, attempt=await self.attempt())
 
     async def finished(self, failure: str | None = None) -> None:

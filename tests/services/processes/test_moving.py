@@ -229,11 +229,11 @@ async def test_what_its_backend_cannot_change_stays_as_it_was_when_it_may_not_go
 
 @pytest.mark.parametrize("work", Work)
 @pytest.mark.parametrize(
-    ("to", "operation"), [(BESIDE, "adopt_volume"), (FAR, "write_volume"), (FAR, "read_volume")]
+    ("to", "operation"), [(BESIDE, "adopt_volume"), (FAR, "write_volume"), (FAR, "read")]
 )
 async def test_a_copy_that_fails_leaves_it_as_it_was_and_nothing_at_the_target(to, operation, work):
     ring = await a_volume()
-    reads = operation == "read_volume"
+    reads = operation == "read"
     source = "near" if reads else to.removeprefix("h@").partition("#")[0]
     ring.faults[source].plan(operation, Fault(failure=BROKEN, work=work))
     await migrate(ring, to)
@@ -349,7 +349,7 @@ async def test_deleted_by_force_at_any_moment_it_is_gone_everywhere(ask):
     raise AssertionError("it never comes to rest")
 
 
-HELD = [("write_volume", "far"), ("read_volume", "near")]
+HELD = [("write_volume", "far"), ("read", "near")]
 
 
 @pytest.mark.parametrize(("operation", "backend"), HELD)
@@ -429,7 +429,7 @@ async def test_wherever_a_process_dies_it_arrives(ask, host, type_id):
         await assert_at(ring, host, type_id=type_id)
     assert {"before append", "after append", "before ack"} <= set(points)
     if host == FAR:
-        streamed = {"before read_volume", "after read_volume"}
+        streamed = {"before read", "after read"}
         assert streamed | {"before write_volume", "after write_volume"} <= set(points)
 
 
