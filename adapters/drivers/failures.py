@@ -31,6 +31,10 @@ def failures(what: str, directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = os.strerror(error.errno) if error.errno else str(error)
-        remedy = REMEDIES.get(error.errno or 0, "see the system log")
-        raise DriverFailure(f"{what} in {directory}: {said}: {remedy}", True) from error
+        raise DriverFailure(f"{what} in {directory}: {explained(error)}", True) from error
+
+
+def explained(error: OSError) -> str:
+    """What the system says of it, and what to do."""
+    said = os.strerror(error.errno) if error.errno else str(error)
+    return f"{said}: {REMEDIES.get(error.errno or 0, 'see the system log')}"

@@ -5,50 +5,19 @@ Usage: python -m tests.adapters.drivers.other_process die|stop|race|connect ... 
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
-from itertools import count
 from pathlib import Path
 from uuid import UUID
 
 from adapters.drivers.contract import VolumeSpec
 from adapters.drivers.file import FileDriver
 from adapters.drivers.reflink import copy_file
+from tests.support.kills import before_every_step, die_at, die_everywhere
 
 SPEC = VolumeSpec(id=UUID(int=7), size_gib=2, pool="gold", project_id="a-project")
 NEW_SIZE_GIB = 5
 ATTACHMENT = UUID(int=8)
-
-STEPS = ["open", "ftruncate", "copy_file_range", "pwrite", "fsync", "close", "rename", "unlink"]
-
-
-def before_every_step(act: Callable[[str], None]) -> None:
-    """Have `act` called, with its name, before each call that can change a file."""
-
-    def announced(name: str):
-        call = getattr(os, name)
-
-        def step(*arguments, **keywords):
-            act(name)
-            return call(*arguments, **keywords)
-
-        return step
-
-    for name in STEPS:
-        setattr(os, name, announced(name))
-
-
-def die_at(step: int) -> None:
-    """Let this process be killed, as by kill -9, before the given step (counted from 0)."""
-    taken = count()
-
-    def act(name: str) -> None:
-        if next(taken) == step:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    before_every_step(act)
 
 
 async def driven(operation: str, directory: Path, *, step: int) -> None:
@@ -80,24 +49,6 @@ async def driven(operation: str, directory: Path, *, step: int) -> None:
         await driver.extend_volume(SPEC, NEW_SIZE_GIB)
     else:
         await driver.delete_volume(SPEC)
-
-
-def die(operation: str, root: Path) -> None:
-    """Run the operation in root/0, root/1, …, killed one step later each time; print the kills."""
-    for step in count():
-        directory = root / str(step)
-        directory.mkdir(parents=True)
-        child = os.fork()  # this process has no threads yet, so forking it is safe
-        if child == 0:
-            asyncio.run(driven(operation, directory, step=step))
-            os._exit(0)
-        _, status = os.waitpid(child, 0)
-        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-            continue
-        if status:
-            raise SystemExit(f"step {step}: status {status}")
-        print(step)
-        return
 
 
 def stop(directory: Path) -> None:
@@ -139,7 +90,9 @@ async def connect(directory: Path, volume_id: UUID) -> None:
 def main(role: str, *arguments: str) -> None:
     match role, arguments:
         case "die", (operation, root):
-            die(operation, Path(root))
+            die_everywhere(
+                Path(root), lambda path, step: asyncio.run(driven(operation, path, step=step))
+            )
         case "stop", (directory,):
             stop(Path(directory))
         case "race", (directory, volumes):

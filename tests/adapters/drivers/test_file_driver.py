@@ -5,10 +5,9 @@ import errno
 import os
 import shutil
 import stat
-import sys
-from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,8 +20,13 @@ from tests.adapters.drivers import mounts
 from tests.adapters.drivers.content_contract import ContentContract
 from tests.adapters.drivers.contract import POOLS, DriverContract, a_volume, pool_stats
 from tests.adapters.drivers.other_process import NEW_SIZE_GIB, SPEC
+from tests.support import kills
+from tests.support.kills import said
 
-ROOT = Path(__file__).parents[3]
+OTHER = "tests.adapters.drivers.other_process"
+other_process = partial(kills.other_process, OTHER)
+killed_at_every_step = partial(kills.killed_at_every_step, OTHER)
+
 MEGABYTE_GIB = 1 / 1024
 
 
@@ -50,39 +54,6 @@ async def driver(opened: Callable[..., FileDriver]) -> FileDriver:
 @pytest.fixture
 def gold(tmp_path: Path) -> Path:
     return tmp_path / "gold"
-
-
-@asynccontextmanager
-async def other_process(*arguments: object) -> AsyncIterator[Process]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.adapters.drivers.other_process",
-        *map(str, arguments),
-        stdin=PIPE,
-        stdout=PIPE,
-        cwd=ROOT,
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def said(process: Process) -> str:
-    assert process.stdout
-    return (await process.stdout.readline()).decode().strip()
-
-
-async def killed_at_every_step(operation: str, root: Path) -> list[Path]:
-    """The directories left by processes killed before the first, second, … and no step."""
-    async with other_process("die", operation, root) as process:
-        steps = int(await said(process))
-        assert await process.wait() == 0
-    assert steps >= 5
-    return [root / str(step) for step in range(steps + 1)]
 
 
 def names(directory: Path) -> set[str]:

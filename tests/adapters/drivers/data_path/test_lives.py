@@ -25,7 +25,8 @@ from tests.adapters.drivers.nbd_clients import (
     io,
     session,
 )
-from tests.adapters.drivers.test_file_driver import killed_at_every_step, other_process, said
+from tests.adapters.drivers.test_file_driver import killed_at_every_step, other_process
+from tests.support.kills import said
 
 
 def lose(volume: Path) -> None:
