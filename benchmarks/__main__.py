@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from benchmarks import append, footprint, lists, pipeline, placement, rebuild
+from benchmarks import append, backup, footprint, lists, pipeline, placement, rebuild
 from benchmarks.report import console
 
 BENCHMARKS = {
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "placement": placement.run,
     "lists": lists.run,
     "rebuild": rebuild.run,
+    "backup": backup.run,
     "footprint": footprint.run,
 }
 

@@ -9,6 +9,9 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from adapters import database
+from adapters.backup_store.directory import DirectoryShelf
+from adapters.backup_store.port import BackupStore
+from adapters.backup_store.store import ChunkedBackupStore
 from adapters.bus.nats import NatsBus
 from adapters.drivers.contract import Driver
 from adapters.drivers.file import FileDriver
@@ -19,6 +22,8 @@ from adapters.key_manager.port import PART, KeyManager
 from domain.errors import Unavailable
 from domain.placement import Rules
 from services.settings import Settings
+
+MIB = 2**20
 
 
 def now() -> datetime:
@@ -130,6 +135,18 @@ def open_key_manager(settings: Settings) -> KeyManager:
     if not configured.directory:
         settings.keys_path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return FileKeyManager(settings.keys_path)
+
+
+def open_backup_store(settings: Settings) -> BackupStore:
+    """What keeps backups. Directories are treated as by `open_driver`."""
+    configured = settings.backups
+    if not configured.directory:
+        settings.backups_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return ChunkedBackupStore(
+        DirectoryShelf(settings.backups_path),
+        chunk_bytes=configured.chunk_mib * MIB,
+        compression=configured.compression,
+    )
 
 
 def backend_host(settings: Settings, backend: str) -> str:

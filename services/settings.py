@@ -238,6 +238,21 @@ class KeyManager(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[Seconds, says("How long one call may take.")] = 60.0
 
 
+class Backups(Section, frozen=True, kw_only=True):
+    """Where backups are kept, and how."""
+
+    directory: Annotated[
+        str, says("Every process that makes backups has to reach it. Empty: `data_dir`/backups.")
+    ] = ""
+    chunk_mib: Annotated[
+        int,
+        says("Length of chunks. Shorter: smaller increments. Longer: fewer files.", ge=1, le=64),
+    ] = 4
+    compression: Annotated[
+        Literal["zstd", "none"], says("How chunks are stored that get smaller by it.")
+    ] = "zstd"
+
+
 class Processes(Section, frozen=True, kw_only=True):
     """Process managers: they react to events, call drivers and record what came of it."""
 
@@ -364,6 +379,7 @@ class Settings(Section, frozen=True, kw_only=True):
     messages: Messages = msgspec.field(default_factory=Messages)
     volume_types: VolumeTypes = msgspec.field(default_factory=VolumeTypes)
     key_manager: KeyManager = msgspec.field(default_factory=KeyManager)
+    backups: Backups = msgspec.field(default_factory=Backups)
     quota: Quota = msgspec.field(default_factory=Quota)
     logging: Logging = msgspec.field(default_factory=Logging)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
@@ -395,6 +411,12 @@ class Settings(Section, frozen=True, kw_only=True):
         """Where the file key manager keeps the keys."""
         directory = self.key_manager.directory
         return Path(directory).expanduser().resolve() if directory else self.data_path / "keys"
+
+    @property
+    def backups_path(self) -> Path:
+        """Where backups are kept."""
+        directory = self.backups.directory
+        return Path(directory).expanduser().resolve() if directory else self.data_path / "backups"
 
     @property
     def host_name(self) -> str:
@@ -477,8 +499,9 @@ def _refuse_hasty_deadlines(settings: Settings) -> None:
 
 
 def _refuse_shared_directories(settings: Settings) -> None:
-    """Two file backends in one directory would delete each other's volumes."""
-    owners: dict[Path, str] = {}
+    """Two file backends in one directory would delete each other's volumes, and backups in one of
+    a backend would take its pools for containers."""
+    owners: dict[Path, str] = {settings.backups_path: "of backups"}
     for name, backend in settings.backends.items():
         if backend.driver != "file":
             continue

@@ -1,16 +1,39 @@
 """Putting the parts together: what settings say reaches the parts."""
 
 import tempfile
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
 from adapters.drivers.contract import VolumeSpec
 from services import composition
-from services.settings import Backend, Settings
+from services.composition import MIB
+from services.settings import Backend, Backups, Settings
+from tests.adapters.backup_store.contract import CONTENT, a_backup
+from tests.adapters.drivers.content_contract import blocks
 from tests.adapters.drivers.nbd_clients import needs
 
+BACKUP = a_backup()
 SPEC = VolumeSpec(id=UUID(int=7), size_gib=1, pool="shelf", project_id="a-project")
+
+
+async def test_backups_are_kept_as_the_settings_say(tmp_path: Path):
+    (tmp_path / "mount").mkdir()
+    for backups, directory, chunk, suffix in (
+        (Backups(), tmp_path / "backups", 4 * MIB, "zst"),
+        (
+            Backups(directory=str(tmp_path / "mount"), chunk_mib=1, compression="none"),
+            tmp_path / "mount",
+            MIB,
+            "raw",
+        ),
+    ):
+        store = composition.open_backup_store(Settings(data_dir=str(tmp_path), backups=backups))
+        await store.check()
+        assert (await store.write(BACKUP, blocks(CONTENT))).chunk_bytes == chunk
+        assert (directory / "nightly" / str(BACKUP.location.id) / f"{0:016x}.{suffix}").is_file()
+        await store.close()
 
 
 @needs("nbdkit")

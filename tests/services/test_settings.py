@@ -164,6 +164,14 @@ def test_passwords_in_urls_are_not_shown():
     assert "u:***@db" in str(refusal)
 
 
+def test_backups_in_the_directory_of_a_backend_are_refused(tmp_path):
+    for text in ("backups.directory = 'lapilli-data/files'", "backends.backups.driver = 'file'"):
+        refusal = refused(
+            config=a_file(tmp_path, text), environ={"LAPILLI_DATA_DIR": "lapilli-data"}
+        )
+        assert refusal.key.endswith(".directory")
+
+
 def test_two_file_backends_in_one_directory_are_refused(tmp_path):
     text = f"backends.a.directory = '{tmp_path}'\nbackends.b.directory = '{tmp_path}'"
     refusal = refused(config=a_file(tmp_path, text))
