@@ -21,6 +21,7 @@ class MemoryEventStore:
     """Keeps the contract of `EventStore` in one process. Events pass through their stored form."""
 
     def __init__(self, *, default_limits: Mapping[str, int]) -> None:
+        self._limits = default_limits
         self._log: list[Recorded[Event]] = []
         self._streams: dict[UUID, list[Recorded[Event]]] = defaultdict(list)
         self._ledger = Ledger(defaults=default_limits)
@@ -29,6 +30,18 @@ class MemoryEventStore:
         self._dependents = Dependents()
         self._snapshots: dict[UUID, Snapshot] = {}
         self._told: list[Callable[[int], None]] = []
+
+    def twin(self) -> "MemoryEventStore":
+        """A store of its own that holds the same so far; nobody is told of its appends yet."""
+        twin = MemoryEventStore(default_limits=self._limits)
+        twin._log = self._log.copy()
+        twin._streams.update({id: stream.copy() for id, stream in self._streams.items()})
+        twin._ledger.usage.update(self._ledger.usage)
+        twin._ledger.limits.update(self._ledger.limits)
+        twin._names.holders.update(self._names.holders)
+        twin._pools.promised.update(self._pools.promised)
+        twin._snapshots.update(self._snapshots)
+        return twin
 
     async def append(
         self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int] = {}

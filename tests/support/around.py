@@ -35,9 +35,9 @@ class _Around:
                     yield each
                 await self._after(name)
 
-            return stream
+            return self._remembered(name, stream)
         if not inspect.iscoroutinefunction(found):
-            return found
+            return found  # asked for again each time, since it may be a value that changes
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             await self._before(name)
@@ -45,7 +45,12 @@ class _Around:
             await self._after(name)
             return answer
 
-        return call
+        return self._remembered(name, call)
+
+    def _remembered(self, name: str, wrapped: Any) -> Any:
+        """Asked for again, it is an attribute and not looked for."""
+        self.__dict__[name] = wrapped
+        return wrapped
 
 
 class Outage:

@@ -1,9 +1,10 @@
 """Two API processes on one log, asked about one volume at once: in every order of their work."""
 
 import copy
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,7 +19,7 @@ from tests.services.api.test_http import refused
 from tests.services.processes.schedules import Choices, Turns, every_schedule
 from tests.support.around import around
 
-Words = dict[str, str]
+Words = dict[str, Any]
 Request = Callable[[Stage, Words], Awaitable[httpx.Response]]
 
 
@@ -43,10 +44,10 @@ class Two:
         return self
 
     async def volume(self) -> Words:
-        """The id of a volume that is there."""
-        words = {"id": (await self.stage.available(metadata={"k": "v"}))["id"]}
+        """The id of a volume that is there, and where the log ends then."""
+        id = (await self.stage.available(metadata={"k": "v"}))["id"]
         await self._all_know()
-        return words
+        return {"id": id, "recorded": await self.stage.recorded()}
 
     async def offered(self) -> Words:
         """The ids of a volume on offer and of its transfer, and the key."""
@@ -56,12 +57,28 @@ class Two:
         await self._all_know()
         return {**words, "transfer": offer["id"], "key": offer["auth_key"]}
 
-    async def at_once(
+    async def meetings(
+        self, requests: tuple[Request, Request], given: Callable[[], Awaitable[Words]]
+    ) -> AsyncIterator[tuple[Words, list[httpx.Response]]]:
+        """What is given, and the answers of both, for each way in which they can meet."""
+        for choices in every_schedule():
+            words = await given()
+            answers = await self._at_once(requests, words, choices)
+            if answers:
+                yield words, answers
+            force = {"os-force_delete": None}
+            await self.stage.ask("POST", f"/volumes/{words['id']}/action", force)
+            await self.stage.finish_deletion(words["id"])
+
+    async def _at_once(
         self, requests: tuple[Request, Request], words: Words, choices: Choices
     ) -> list[httpx.Response]:
-        """The answers of both, one of the ways in which they can meet; nothing is cached yet."""
+        """The answers of both, one of the ways in which they can meet; nothing is cached yet.
+
+        No answers where that is like a way they met before.
+        """
         answers: dict[int, httpx.Response] = {}
-        turns = Turns("events", "append")
+        turns = Turns("append", reads=["events"])
         for stage in self.both:
             process = stage.application
             process.commands = Commands(around(process.store, before=turns.gate))
@@ -71,10 +88,9 @@ class Two:
 
         for which in (0, 1):
             await turns.start(ask(which))
-        while turns.standing:
-            await turns.go(choices.of(len(turns.standing)))
+        new = await turns.run(choices)
         await self._all_know()
-        return [answers[0], answers[1]]
+        return [answers[0], answers[1]] if new else []
 
     async def _all_know(self) -> None:
         for stage in (self.stage, *self.both):
@@ -141,33 +157,24 @@ reset = act({"os-reset_status": {"status": "error"}})
     ],
 )
 async def test_of_two_that_exclude_each_other_one_is_done_and_one_is_400(two, first, second):
-    for choices in every_schedule():
-        words = await two.volume()
-        before = await two.stage.recorded()
-        answers = await two.at_once((first, second), words, choices)
+    async for words, answers in two.meetings((first, second), two.volume):
         done, lost = sorted(answers, key=lambda answer: answer.status_code)
         assert done.status_code == 202, done.text
         refused(lost, 400)
-        assert await two.stage.recorded() - before <= 2  # what the one that is done records
+        assert await two.stage.recorded() - words["recorded"] <= 2  # by the one that is done
         shown = [await each.ask("GET", f"/volumes/{words['id']}") for each in two.both]
         assert shown[0].json() == shown[1].json()
-        await two.stage.ask("POST", f"/volumes/{words['id']}/action", {"os-force_delete": None})
-        await two.stage.finish_deletion(words["id"])
     usage = (await two.stage.ask("GET", f"/os-quota-sets/{PROJECT}?usage=true")).json()
     assert usage["quota_set"]["gigabytes"] == {"limit": 1000, "in_use": 0, "reserved": 0}
 
 
 async def test_who_accepts_and_who_withdraws_are_told_the_same_story(two):
     told = set()
-    for choices in every_schedule():
-        words = await two.offered()
-        taken, kept = await two.at_once((accept, withdraw), words, choices)
+    async for words, (taken, kept) in two.meetings((accept, withdraw), two.offered):
         told.add((taken.status_code, kept.status_code))
         owner = OTHER if taken.status_code == 202 else PROJECT
         volume = (await two.stage.ask("GET", f"/volumes/{words['id']}")).json()["volume"]
         assert (volume["os-vol-tenant-attr:tenant_id"], volume["status"]) == (owner, "available")
-        await two.stage.ask("POST", f"/volumes/{words['id']}/action", {"os-force_delete": None})
-        await two.stage.finish_deletion(words["id"])
     assert told == {(202, 404), (404, 202)}
 
 
@@ -200,12 +207,8 @@ async def test_who_accepts_and_who_withdraws_are_told_the_same_story(two):
 async def test_two_that_have_nothing_to_do_with_each_other_are_both_done(
     two, first, second, expected
 ):
-    for choices in every_schedule():
-        words = await two.volume()
-        answers = await two.at_once((first, second), words, choices)
+    async for words, answers in two.meetings((first, second), two.volume):
         assert {answer.status_code for answer in answers} <= {200, 202}
         for stage in two.both:
             shown = (await stage.ask("GET", f"/volumes/{words['id']}")).json()["volume"]
             assert {name: shown[name] for name in expected} == expected
-        await two.stage.ask("POST", f"/volumes/{words['id']}/action", {"os-force_delete": None})
-        await two.stage.finish_deletion(words["id"])

@@ -5,7 +5,6 @@ it must be what comes of one of the two orders in which they do not meet: where 
 other, the one that is second is refused and records nothing; where they do not, both happen.
 """
 
-import copy
 from collections.abc import Callable, Iterator
 from types import CodeType, FunctionType
 from typing import Any
@@ -21,12 +20,9 @@ from services.api.faults import CODES
 from services.commands import HANDLERS
 from tests.services.commands.rivals import ALIKE, DUE, ELSEWHERE, RIVALS, SITUATIONS, USERS
 from tests.services.commands.world import World
-from tests.services.processes.schedules import Chance, Chooser, Turns, every_schedule
+from tests.services.processes.schedules import Turns, every_schedule
 from tests.support.around import around
 from tests.support.cinders_way import LastWriterWins
-
-MOST_SCHEDULES = 40
-"""Two commands of two or three calls of the store each have fewer."""
 
 DONE = 200
 """The answer to what is not refused."""
@@ -52,15 +48,6 @@ class Outcome(msgspec.Struct, frozen=True):
         return f"{self.answers} {verbs or 'nothing'}"
 
 
-def schedules() -> Iterator[Chooser]:
-    """All, where there are not too many; then as many again by chance, the same ones each time."""
-    for number, choices in enumerate(every_schedule()):
-        if number == MOST_SCHEDULES:
-            yield from map(Chance, range(MOST_SCHEDULES))
-            return
-        yield choices
-
-
 class Pair:
     """Two commands about the volume of a situation, which is the same before each try."""
 
@@ -80,17 +67,16 @@ class Pair:
     ) -> list[Outcome]:
         """What comes of every way in which they can meet. `warm`: they know the volume already."""
         outcomes = []
-        for choices in schedules():
+        for choices in every_schedule():
             world = await self._again(kind)
-            turns, answers = Turns("events", "append"), [0, 0]
+            turns, answers = Turns("append", reads=["events"]), [0, 0]
             for which, command in enumerate(self.commands):
                 process = World(around(world.store, before=turns.gate))
                 if warm:
                     await self._warm(process, world)
                 await turns.start(_answered(process, command, answers, which))
-            while turns.standing:
-                await turns.go(choices.of(len(turns.standing)))
-            outcomes.append(await self._outcome(world, answers))
+            if await turns.run(choices):
+                outcomes.append(await self._outcome(world, answers))
         return outcomes
 
     async def _in_order(self, *order: int) -> Outcome:
@@ -102,9 +88,7 @@ class Pair:
 
     async def _again(self, kind: type[MemoryEventStore] = MemoryEventStore) -> World:
         """The situation once more."""
-        store = self.situation.store
-        facts = {id(recorded): recorded for recorded in await store.log(0, 1000)}
-        again = copy.deepcopy(store, facts)  # facts cannot change, so they are shared
+        again = self.situation.store.twin()
         again.__class__ = kind
         return World(again)
 

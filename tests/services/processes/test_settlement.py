@@ -81,7 +81,7 @@ async def test_of_workers_that_settle_at_once_in_any_order_one_does(appends, sta
     for choices in every_schedule():
         schedules += 1
         ring, work = await extending(*appends)
-        turns = Turns("append", "events")
+        turns = Turns("append", reads=["events"])
         late = a_moment(ring.clock.now_s + HOUR_S)
 
         async def settled(turns=turns, ring=ring, late=late) -> None:
@@ -91,8 +91,8 @@ async def test_of_workers_that_settle_at_once_in_any_order_one_does(appends, sta
 
         await turns.start(settled())
         await turns.start(settled())
-        while turns.standing:
-            await turns.go(choices.of(len(turns.standing)))
+        if not await turns.run(choices):
+            continue
         assert (await work.reservation()).state == state
         assert len(await work.verbs()) == 2
         assert await gigabytes(ring) == (in_use, 0)
@@ -152,7 +152,7 @@ async def test_of_a_beginning_and_an_expiry_at_once_one_happens_in_any_order():
     outcomes = set()
     for choices in every_schedule():
         ring, work = await extending()
-        turns = Turns("append", "events")
+        turns = Turns("append", reads=["events"])
         work.store = around(ring.store, before=turns.gate)
 
         async def begin(work=work) -> None:
@@ -166,8 +166,8 @@ async def test_of_a_beginning_and_an_expiry_at_once_one_happens_in_any_order():
 
         await turns.start(begin())
         await turns.start(expire())
-        while turns.standing:
-            await turns.go(choices.of(len(turns.standing)))
+        if not await turns.run(choices):
+            continue
         work.store = ring.store
         outcome = ((await ring.volume()).operation, (await work.reservation()).state)
         assert outcome in {("extending", "reserved"), ("idle", "expired")}
