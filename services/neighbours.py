@@ -1,5 +1,7 @@
 """The other backends of this machine: a backend can read their volumes and so take them over."""
 
+from collections.abc import Callable
+
 from adapters.drivers.contract import Driver
 from services import composition
 from services.settings import Settings
@@ -8,8 +10,10 @@ from services.settings import Settings
 class Neighbours:
     """Opens a neighbour's driver when it is first needed. Only files can be read by others."""
 
-    def __init__(self, settings: Settings, backend: str) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, backend: str, *, open_driver: Callable[[str], Driver]
+    ) -> None:
+        self._open_driver = open_driver
         self._names = {
             composition.backend_host(settings, name): name
             for name, configured in settings.backends.items()
@@ -28,7 +32,7 @@ class Neighbours:
         if name is None:
             return None
         if name not in self._open:
-            self._open[name] = composition.open_driver(self._settings, name)
+            self._open[name] = self._open_driver(name)
         return self._open[name]
 
     async def close(self) -> None:

@@ -2,9 +2,13 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+from functools import partial
 from typing import Any
+from uuid import UUID, uuid4
 
 import msgspec
 from sqlalchemy import Engine
@@ -12,8 +16,10 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters import database
 from adapters.bus.port import Bus
+from adapters.drivers.contract import Driver
 from adapters.event_store.port import EventStore
 from adapters.event_store.sql import SqlEventStore
+from adapters.key_manager.port import KeyManager
 from projections.generations import create_tables
 from projections.views import Views
 from services import composition
@@ -38,9 +44,15 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     views: Views
     views_engine: Engine
     commands: Commands
-    appended: list[Wakeup]
+    open_driver: Callable[[str], Driver]
+    """Of a configured backend."""
+    open_keys: Callable[[], KeyManager]
+    clock: Callable[[], datetime] = composition.now
+    monotonic: Callable[[], float] = time.monotonic
+    new_id: Callable[[], UUID] = uuid4
+    appended: list[Wakeup] = []
     """Woken when the log has grown."""
-    ready: Callable[[], None]
+    ready: Callable[[], None] = lambda: None
     """To be called once the process does its work."""
     listener: socket.socket | None = None
     """Where the API listens, if somebody else has bound it already."""
@@ -86,11 +98,12 @@ async def open_node(
             views=views,
             views_engine=engine,
             commands=Commands(store),
-            appended=[],
+            open_driver=partial(composition.open_driver, settings),
+            open_keys=partial(composition.open_key_manager, settings),
             ready=ready,
             listener=listener,
         )
-        await _connect_signals(node, stack)
+        await connect_signals(node, stack)
         yield node
 
 
@@ -103,7 +116,7 @@ def _create_tables(store: SqlEventStore, views: Engine) -> None:
         raise database.unavailable(error) from error
 
 
-async def _connect_signals(node: Node, stack: AsyncExitStack) -> None:
+async def connect_signals(node: Node, stack: AsyncExitStack) -> None:
     """Lets every process know when log and views have moved."""
 
     def tell(position: int) -> None:

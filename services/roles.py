@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import uvicorn
@@ -61,19 +60,8 @@ def role(name: str) -> Role:
 async def api(node: Node) -> None:
     """Answers requests."""
     settings = node.settings
-    application = Lapilli(
-        settings=settings,
-        store=node.store,
-        views=node.views,
-        bus=node.bus,
-        reports=node.reports,
-        commands=node.commands,
-        default_limits=composition.default_limits(settings),
-        clock=composition.now,
-        new_id=uuid4,
-        appended=node.wakes(),
-    )
-    await _ensure_default_type(node)
+    application = application_of(node)
+    await ensure_default_type(node)
     listener = node.listener or bind(settings.api.host, settings.api.port)
     server = Server(
         uvicorn.Config(
@@ -97,6 +85,22 @@ async def api(node: Node) -> None:
             raise
 
 
+def application_of(node: Node) -> Lapilli:
+    """What answers them."""
+    return Lapilli(
+        settings=node.settings,
+        store=node.store,
+        views=node.views,
+        bus=node.bus,
+        reports=node.reports,
+        commands=node.commands,
+        default_limits=composition.default_limits(node.settings),
+        clock=node.clock,
+        new_id=node.new_id,
+        appended=node.wakes(),
+    )
+
+
 async def relay(node: Node) -> None:
     """Publishes the log, and the notifications of it."""
     told = node.settings.notifications.enabled
@@ -110,10 +114,10 @@ async def notifications(node: Node) -> None:
     telling = Notifications(
         store=node.store,
         bus=node.bus,
-        clock=composition.now,
+        clock=node.clock,
         keep_s=node.settings.notifications.keep_s,
     )
-    retrying = Notification(commands=node.commands, clock=composition.now, notifications=telling)
+    retrying = Notification(commands=node.commands, clock=node.clock, notifications=telling)
     async with _beside(_work(node, retrying)):
         await _tell(node, "lapilli-notifications", telling)
 
@@ -135,6 +139,7 @@ async def _tell(
         wakeup=node.wakes(),
         telling=telling,
         seen=seen,
+        monotonic=node.monotonic,
     )
     async with _reporting(
         node, binary, position=lambda: relaying.position, problem=relaying.problem
@@ -154,7 +159,7 @@ async def projector(node: Node) -> None:
         node.views_engine,
         node.store,
         PROJECTIONS,
-        clock=composition.now,
+        clock=node.clock,
         on_progress=progressed,
     )
     try:
@@ -171,7 +176,7 @@ async def projector(node: Node) -> None:
 
 async def processes(node: Node) -> None:
     """Runs the process managers that belong to no backend."""
-    shared: dict[str, Any] = {"commands": node.commands, "clock": composition.now}
+    shared: dict[str, Any] = {"commands": node.commands, "clock": node.clock}
     placement = Placement(
         **shared,
         reports=node.reports,
@@ -180,7 +185,7 @@ async def processes(node: Node) -> None:
         max_attempts=node.settings.placement.max_attempts,
     )
     extension = ExtensionPlacement(**shared, reports=node.reports)
-    keys = composition.open_key_manager(node.settings)
+    keys = node.open_keys()
     making = EncryptionKeys(
         **shared,
         keys=keys,
@@ -191,7 +196,7 @@ async def processes(node: Node) -> None:
     late = keep_deadlines(
         node.commands,
         node.views,
-        clock=composition.now,
+        clock=node.clock,
         allowed=deadlines.allowed,
         interval_s=deadlines.interval_s,
         grace_s=deadlines.grace_s,
@@ -210,24 +215,29 @@ async def processes(node: Node) -> None:
 async def backend(node: Node, name: str) -> None:
     """Works for one backend, which is the only one to touch it."""
     settings = node.settings
-    driver = composition.open_driver(settings, name)
+    driver = node.open_driver(name)
     host = composition.backend_host(settings, name)
     timeout_s = settings.processes.driver_timeout_s
     shared: dict[str, Any] = {
         "commands": node.commands,
-        "clock": composition.now,
+        "clock": node.clock,
         "backend": host,
         "driver": driver,
         "worker": node.instance,
         "timeout_s": timeout_s,
     }
 
-    neighbours = Neighbours(settings, name)
+    neighbours = Neighbours(settings, name, open_driver=node.open_driver)
     moving = Moving(
         **shared, reach=neighbours.driver, copy_timeout_s=settings.processes.copy_timeout_s
     )
     exporting = Exporting(
-        commands=node.commands, views=node.views, driver=driver, backend=host, clock=composition.now
+        commands=node.commands,
+        views=node.views,
+        driver=driver,
+        backend=host,
+        clock=node.clock,
+        new_id=node.new_id,
     )
 
     async def look() -> Report:
@@ -280,7 +290,7 @@ async def _backend_report(node: Node, name: str, driver: Driver) -> Report:
         binary="cinder-volume",
         host=host,
         zone=node.settings.backend_zone(name),
-        at=composition.now(),
+        at=node.clock(),
         stats=stats,
         problem=problem,
         foreign_gib=foreign,
@@ -318,7 +328,7 @@ async def _reporting(
             binary=binary,
             host=settings.host_name,
             zone=settings.placement.default_zone,
-            at=composition.now(),
+            at=node.clock(),
             problem=problem(),
             behind=await _behind(node, position()) if position else None,
         )
@@ -343,9 +353,9 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             task.cancel()
 
 
-async def _ensure_default_type(node: Node) -> None:
+async def ensure_default_type(node: Node) -> None:
     """The first start makes the type that volumes get when none is named, and shows it."""
-    at = Moment(at=composition.now(), request_id=f"req-{uuid4()}", actor=Actor("system:start", ""))
+    at = Moment(at=node.clock(), request_id=f"req-{node.new_id()}", actor=Actor("system:start", ""))
     command = EnsureDefaultVolumeType(name=node.settings.volume_types.default, at=at)
     made = await node.commands.run(HANDLERS[type(command)], command)
     with contextlib.suppress(Unavailable):  # no projector yet: it will be seen when there is one

@@ -39,7 +39,7 @@ class _Consumer:
         self.place = 0
         self.retries: deque[_Entry] = deque()
         self.unsettled: dict[_Entry, None] = {}
-        self.changed: set[asyncio.Event] = set()
+        self.changed: dict[asyncio.Event, None] = {}
 
     def wake(self) -> None:
         for event in self.changed:
@@ -114,7 +114,7 @@ class MemoryInbox:
         self._consumer = consumer
         self._changed = asyncio.Event()
         self._closed = False
-        consumer.changed.add(self._changed)
+        consumer.changed[self._changed] = None
 
     async def next(self, limit: int) -> Sequence[MemoryDelivery]:
         while not self._closed:
@@ -128,7 +128,7 @@ class MemoryInbox:
 
     async def close(self) -> None:
         self._closed = True
-        self._consumer.changed.discard(self._changed)
+        self._consumer.changed.pop(self._changed, None)
         self._changed.set()
 
     async def _change(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 
@@ -42,12 +42,14 @@ class Exporting:
         driver: Driver,
         backend: str,
         clock: Callable[[], datetime],
+        new_id: Callable[[], UUID],
     ) -> None:
         self._commands = commands
         self._views = views
         self._driver = driver
         self._backend = backend
         self._clock = clock
+        self._new_id = new_id
 
     async def keep_exported(self, *, interval_s: float = INTERVAL_S) -> None:
         """All at once now, which is when the backend was away, and what failed again and again.
@@ -74,7 +76,7 @@ class Exporting:
                 log.error("cannot be exported", volume=str(id), reason=failure)
             at = Moment(
                 at=self._clock(),
-                request_id=f"req-{uuid4()}",
+                request_id=f"req-{self._new_id()}",
                 actor=Actor("system:exporting", volume.project_id),
             )
             await self._commands.run(report_exports, ReportExports(id=id, failure=failure, at=at))

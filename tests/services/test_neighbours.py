@@ -1,5 +1,6 @@
 """Which backends can read each other's volumes: files of one machine."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,16 +28,20 @@ def configured(tmp_path: Path) -> settings.Settings:
     return settings.load(environ={"LAPILLI_CONFIG": str(config)}, flags=flags)
 
 
+def of(configured: settings.Settings, backend: str) -> Neighbours:
+    return Neighbours(configured, backend, open_driver=partial(composition.open_driver, configured))
+
+
 @pytest.mark.parametrize(
     ("backend", "readable"),
     [("near", ["host1@far"]), ("far", ["host1@near"]), ("dream", [])],
 )
 def test_files_can_be_read_by_the_other_backends_of_their_machine(configured, backend, readable):
-    assert Neighbours(configured, backend).hosts == readable
+    assert of(configured, backend).hosts == readable
 
 
 async def test_what_a_neighbour_holds_is_read(configured):
-    neighbours, near = Neighbours(configured, "far"), composition.open_driver(configured, "near")
+    neighbours, near = of(configured, "far"), composition.open_driver(configured, "near")
     await near.check()
     spec = VolumeSpec(id=an_id(1), size_gib=1, pool="q", project_id="a-project")
     await near.create_volume(spec)
@@ -51,4 +56,4 @@ async def test_what_a_neighbour_holds_is_read(configured):
 
 @pytest.mark.parametrize("host", ["host2@near", "host1@far", "host1@dream", "host1"])
 async def test_what_is_no_neighbour_cannot_be_read(configured, host):
-    assert await Neighbours(configured, "far").driver(host) is None
+    assert await of(configured, "far").driver(host) is None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -36,6 +37,7 @@ class Stage:
             driver=MemoryDriver(ring.backend, faults=ring.faults),
             backend=BACKEND,
             clock=ring.clock,
+            new_id=uuid4,
         )
 
     async def started(self) -> None:
