@@ -8,6 +8,7 @@ import pytest
 from domain.aggregates.transfer import Transfer, digest
 from domain.aggregates.volume import offering
 from domain.errors import InvalidRequest, NotAllowed, NotFound
+from services.audit.replay import at_rest
 from tests.support.builders import PROJECT, USER, a_moment, a_volume, an_id
 
 NOW = a_moment(60)
@@ -57,6 +58,10 @@ def test_what_is_over_can_be_neither_accepted_nor_withdrawn(end):
         accept(transfer)
     with pytest.raises(NotFound):
         transfer.withdraw("again", NOW)
+
+
+def test_an_offer_that_nobody_takes_leaves_nobody_owing_anything():
+    assert at_rest(an_offer())
 
 
 def test_only_its_project_sees_it():
