@@ -53,7 +53,7 @@ async def ours(directory: Path, volume: VolumeSpec, turn: int) -> list[float]:
         location = Location(f"turn{turn}", uuid4())
         spec = BackupSpec(location=location, volume_id=volume.id, size_gib=1, parent=parent)
         started = time.perf_counter()
-        await store.write(spec, driver.read_volume(volume))
+        await store.write(spec, driver.read(volume))
         took.append(time.perf_counter() - started)
         parent = location
     started = time.perf_counter()
