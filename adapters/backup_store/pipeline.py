@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
@@ -34,7 +34,7 @@ class Threads:
         that comes about."""
         running: deque[asyncio.Future[T]] = deque()
         try:
-            async with aclosing(self._results(pieces, running)) as results:  # type: ignore[type-var]
+            async with aclosing(self._results(pieces, running)) as results:
                 yield results
         finally:
             for each in running:
@@ -42,7 +42,7 @@ class Threads:
 
     async def _results(
         self, pieces: AsyncIterator[Callable[[], T]], running: deque[asyncio.Future[T]]
-    ) -> AsyncIterator[T]:
+    ) -> AsyncGenerator[T, None]:
         async for piece in pieces:
             running.append(self._start(piece))
             if len(running) > self._at_a_time:
