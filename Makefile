@@ -63,6 +63,16 @@ docs: $(RUN) ## Write the generated pages of docs/ anew
 .PHONY: venv
 venv: $(FULL) ## Set up .venv with everything: running, tests and checks
 
+# Glance's own dependencies contradict ours, so it has an environment of its own, outside.
+GLANCE := $(HOME)/.cache/lapilli/glance
+
+.PHONY: glance
+glance: $(GLANCE)/.installed ## Install a Glance for the tests of its adapter (they skip without it)
+$(GLANCE)/.installed: tests/adapters/image_service/glance-constraints.txt | $(PY)
+	$(PY) -m venv --clear $(GLANCE)
+	$(GLANCE)/bin/python -m pip --disable-pip-version-check --no-input install --quiet -c $< glance gunicorn
+	@touch $@
+
 .PHONY: constraints
 constraints: $(PY) ## Pin everything anew, at the newest versions that pyproject.toml allows
 	rm -rf build/pins

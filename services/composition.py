@@ -17,6 +17,9 @@ from adapters.drivers.contract import Driver
 from adapters.drivers.file import FileDriver
 from adapters.drivers.memory import MemoryBackend, MemoryDriver
 from adapters.event_store.sql import SqlEventStore
+from adapters.image_service.directory import DirectoryImageService
+from adapters.image_service.port import PART as IMAGES_PART
+from adapters.image_service.port import ImageService
 from adapters.key_manager.file import FileKeyManager
 from adapters.key_manager.port import PART, KeyManager
 from domain.errors import Unavailable
@@ -147,6 +150,26 @@ def open_backup_store(settings: Settings) -> BackupStore:
         chunk_bytes=configured.chunk_mib * MIB,
         compression=configured.compression,
     )
+
+
+def open_image_service(settings: Settings) -> ImageService:
+    """Where images are. Directories are treated as by `open_driver`.
+
+    Raises Unavailable if Glance is wanted and cannot be used.
+    """
+    configured = settings.image_service
+    if configured.driver == "glance":
+        try:
+            from adapters.image_service import glance
+        except ImportError as missing:
+            reason = f"openstacksdk is not installed: {missing}"
+            raise Unavailable(part=IMAGES_PART, reason=reason) from missing
+        return glance.opened(
+            cloud=configured.cloud, endpoint=configured.endpoint, timeout_s=configured.timeout_s
+        )
+    if not configured.directory:
+        settings.images_path.mkdir(parents=True, exist_ok=True)
+    return DirectoryImageService(settings.images_path)
 
 
 def backend_host(settings: Settings, backend: str) -> str:

@@ -40,6 +40,7 @@ FilterName = Literal[
     "DifferentBackendFilter",
     "JsonFilter",
 ]
+DiskFormat = Literal["raw", "iso", "ami", "ari", "aki", "qcow2", "vmdk", "vdi", "vhd", "vhdx"]
 WeigherName = Literal[
     "CapacityWeigher", "AllocatedCapacityWeigher", "VolumeNumberWeigher", "GoodnessWeigher"
 ]
@@ -253,6 +254,34 @@ class Backups(Section, frozen=True, kw_only=True):
     ] = "zstd"
 
 
+class ImageService(Section, frozen=True, kw_only=True):
+    """Where images are, to make volumes from and to upload volumes to."""
+
+    driver: Annotated[
+        Literal["directory", "glance"],
+        says("`directory`: a file for each image. `glance`: OpenStack's (extra `glance`)."),
+    ] = "directory"
+    directory: Annotated[
+        str,
+        says(
+            "Where `directory` keeps them; every process has to reach it. Empty: `data_dir`/images."
+        ),
+    ] = ""
+    cloud: Annotated[
+        str, says("Cloud in clouds.yaml as which `glance` is asked, by a service user of ours.")
+    ] = ""
+    endpoint: Annotated[
+        str, says("URL of a `glance` that asks for no authentication; only without `cloud`.")
+    ] = ""
+    timeout_s: Annotated[
+        Seconds, says("How long one answer may take, and each 4 MiB of an image.")
+    ] = 30.0
+    formats: Annotated[
+        tuple[DiskFormat, ...],
+        says("Disk formats that volumes are made from; others than raw need qemu-img."),
+    ] = ("raw", "iso", "ami", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
+
+
 class Processes(Section, frozen=True, kw_only=True):
     """Process managers: they react to events, call drivers and record what came of it."""
 
@@ -380,6 +409,7 @@ class Settings(Section, frozen=True, kw_only=True):
     volume_types: VolumeTypes = msgspec.field(default_factory=VolumeTypes)
     key_manager: KeyManager = msgspec.field(default_factory=KeyManager)
     backups: Backups = msgspec.field(default_factory=Backups)
+    image_service: ImageService = msgspec.field(default_factory=ImageService)
     quota: Quota = msgspec.field(default_factory=Quota)
     logging: Logging = msgspec.field(default_factory=Logging)
     metrics: Metrics = msgspec.field(default_factory=Metrics)
@@ -417,6 +447,12 @@ class Settings(Section, frozen=True, kw_only=True):
         """Where backups are kept."""
         directory = self.backups.directory
         return Path(directory).expanduser().resolve() if directory else self.data_path / "backups"
+
+    @property
+    def images_path(self) -> Path:
+        """Where the directory of images is."""
+        directory = self.image_service.directory
+        return Path(directory).expanduser().resolve() if directory else self.data_path / "images"
 
     @property
     def host_name(self) -> str:
@@ -464,6 +500,7 @@ def load(
     settings = msgspec.convert(merged, Settings)
     _refuse_shared_directories(settings)
     _refuse_hasty_deadlines(settings)
+    _refuse_glance_nowhere(settings)
     return settings
 
 
@@ -496,6 +533,18 @@ def _refuse_hasty_deadlines(settings: Settings) -> None:
                 value=f"{allowed_s:g}",
                 expected=f"more than {least[name]:g}, which what it ends may take",
             )
+
+
+def _refuse_glance_nowhere(settings: Settings) -> None:
+    """Glance is found by exactly one of the two."""
+    chosen = settings.image_service
+    if chosen.driver == "glance" and bool(chosen.cloud) == bool(chosen.endpoint):
+        raise SettingsError(
+            source="image_service",
+            key="image_service.cloud",
+            value=chosen.cloud,
+            expected="either a cloud or an endpoint",
+        )
 
 
 def _refuse_shared_directories(settings: Settings) -> None:

@@ -1,10 +1,11 @@
-"""Blocks that tasks provide, for a thread that writes them."""
+"""Blocks, or other pieces, that tasks provide, for a thread that writes them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future
+from typing import Generic, TypeVar
 
-from adapters.drivers.content import Block, Blocks
+T = TypeVar("T")
 
 BATCH = 8
 """Blocks that change hands at once: each time costs as much as a good part of writing a block."""
@@ -18,7 +19,7 @@ class BrokenOff(Exception):
         self.cause = cause
 
 
-class Feed:
+class Feed(Generic[T]):
     """Made in the task; iterated over in the thread, which writes one batch of blocks while the
     next is made ready.
 
@@ -26,14 +27,14 @@ class Feed:
     waits for the thread ends it, so that the thread does not outlive the task by more than a batch.
     """
 
-    def __init__(self, content: Blocks) -> None:
+    def __init__(self, content: AsyncIterator[T]) -> None:
         self._content = content
         self._loop = asyncio.get_running_loop()
         self._ended = False
         self._raised: BaseException | None = None
-        self._pulling: asyncio.Task[list[Block]] | None = None
+        self._pulling: asyncio.Task[list[T]] | None = None
 
-    def __iter__(self) -> Iterator[Block]:
+    def __iter__(self) -> Iterator[T]:
         pulling = self._pull()
         while True:
             try:
@@ -51,17 +52,17 @@ class Feed:
         if self._pulling is not None:
             self._pulling.cancel()
 
-    def _pull(self) -> "Future[list[Block]]":
+    def _pull(self) -> "Future[list[T]]":
         return asyncio.run_coroutine_threadsafe(self._batch(), self._loop)
 
-    async def _batch(self) -> list[Block]:
+    async def _batch(self) -> list[T]:
         """None are left if there is none. What came before the content broke off comes first."""
         if self._ended:
             raise asyncio.CancelledError
         if self._raised:
             raise self._raised
         self._pulling = asyncio.current_task()
-        batch: list[Block] = []
+        batch: list[T] = []
         try:
             async for block in self._content:
                 batch.append(block)

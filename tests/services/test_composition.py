@@ -7,9 +7,11 @@ from uuid import UUID
 import pytest
 
 from adapters.drivers.contract import VolumeSpec
+from adapters.image_service.directory import DirectoryImageService
+from domain.errors import Unavailable
 from services import composition
 from services.composition import MIB
-from services.settings import Backend, Backups, Settings
+from services.settings import Backend, Backups, ImageService, Settings
 from tests.adapters.backup_store.contract import CONTENT, a_backup
 from tests.adapters.drivers.content_contract import blocks
 from tests.adapters.drivers.nbd_clients import needs
@@ -60,3 +62,21 @@ async def test_a_backend_exports_where_its_settings_say(backend: Backend, reache
     if "port" in reached:
         assert data["host"] == "127.8.0.9"
         assert int(str(data["port"])) >= 20809
+
+
+async def test_the_images_of_our_own_directory_are_there_from_the_start(tmp_path: Path):
+    images = composition.open_image_service(Settings(data_dir=str(tmp_path)))
+    assert isinstance(images, DirectoryImageService)
+    assert await images.find("cirros", project_id="p") == []
+    elsewhere = ImageService(directory=str(tmp_path / "missing"))
+    missing = composition.open_image_service(Settings(image_service=elsewhere))
+    with pytest.raises(Unavailable, match="there is no directory"):
+        await missing.find("cirros", project_id="p")
+
+
+async def test_a_glance_that_is_away_does_not_keep_us_from_starting():
+    nobody = ImageService(driver="glance", endpoint="http://127.0.0.1:9")
+    images = composition.open_image_service(Settings(image_service=nobody))
+    with pytest.raises(Unavailable, match="image service"):
+        await images.find(str(UUID(int=1)), project_id="p")
+    await images.close()

@@ -227,3 +227,10 @@ def test_every_deadline_is_a_setting_and_lasts_longer_than_all_tries_of_a_reacti
     waited_s = sum((*pauses, *[pauses[-1]] * patience.max_deliveries)[: patience.max_deliveries])
     for allowed_s in defaults.deadlines.allowed.values():
         assert allowed_s > waited_s + patience.driver_timeout_s + patience.ack_wait_s
+
+
+@pytest.mark.parametrize("found", [{}, {"CLOUD": "here", "ENDPOINT": "http://there"}])
+def test_glance_is_found_by_a_cloud_or_an_endpoint(found: dict[str, str]):
+    said = {"DRIVER": "glance", **found}
+    with pytest.raises(SettingsError, match="either a cloud or an endpoint"):
+        load(environ={f"LAPILLI_IMAGE_SERVICE_{name}": value for name, value in said.items()})

@@ -1,0 +1,1 @@
+"""Image services: where images are kept, and given from."""

@@ -1,0 +1,109 @@
+"""Images of other formats than raw become disks: by qemu-img, which is given next to nothing.
+
+It reads the one file, of a format that it is told, and writes to nobody but us. It cannot write a
+file, nor take more memory or processor time than the limits here.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import aclosing, closing, suppress
+from pathlib import Path
+from typing import Any
+
+from adapters.images import nbd_target
+from adapters.images.blocks import Pieces
+from adapters.images.formats import Found
+from adapters.images.unacceptable import ImageUnacceptable
+from domain.errors import Unavailable
+
+PART = "image conversion"
+NO_PROGRAM = "there is no qemu-img on this machine: install the package qemu-utils"
+
+MEMORY_KIB = 2**20
+"""Of address space: a GiB. Conversion of any image needs about a quarter of that."""
+
+PROCESSOR_S, PROCESSOR_S_PER_GIB = 60, 30
+"""Several times what decompressing takes on a slow machine."""
+
+LIMITED = 'ulimit -c 0 && ulimit -f 0 && ulimit -v "$1" && ulimit -t "$2" && shift 2 && exec "$@"'
+"""No core, no byte into any file; POSIX, so that it holds before the program starts."""
+
+QEMU_NAMES = {"vhd": "vpc"}
+GIB = 2**30
+
+
+def installed() -> bool:
+    """As of now: it may be installed while we run."""
+    return shutil.which("qemu-img") is not None
+
+
+async def converted(path: Path, found: Found, *, patience_s: float) -> Pieces:
+    """The disk of an image that `formats.inspect_file` found to be acceptable.
+
+    Raises ImageUnacceptable if qemu-img cannot read it, Unavailable if there is no qemu-img or it
+    is silent for `patience_s`.
+    """
+    ours, its = socket.socketpair()
+    with closing(ours):
+        with closing(its):
+            process = await _started(path, found, its.fileno())
+        try:
+            disk = nbd_target.written(ours, size=found.virtual_size, patience_s=patience_s)
+            try:
+                async with aclosing(disk):
+                    async for offset, data in disk:
+                        yield offset, data
+            except (nbd_target.Refused, OSError) as failure:
+                if isinstance(failure, TimeoutError):
+                    raise Unavailable(part=PART, reason="qemu-img stands still") from None
+                await _check(process, patience_s)  # its own words say more
+                raise ImageUnacceptable(f"qemu-img cannot convert it: {failure}") from None
+            await _check(process, patience_s)
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+async def _started(path: Path, found: Found, connection: int) -> Process:
+    program = shutil.which("qemu-img")
+    if program is None:
+        raise Unavailable(part=PART, reason=NO_PROGRAM)
+    file = {"driver": "file", "filename": str(path)}
+    source: dict[str, Any] = {"driver": QEMU_NAMES.get(found.format, found.format), "file": file}
+    if found.format == "qcow2":
+        source |= {"backing": None}
+    target = f"driver=raw,file.driver=nbd,file.server.type=fd,file.server.str={connection}"
+    processor_s = PROCESSOR_S + PROCESSOR_S_PER_GIB * found.virtual_size // GIB
+    return await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", LIMITED, "sh", str(MEMORY_KIB), str(processor_s)),
+        # In order and no zeros: to a target that is told to be zero they are not written
+        *(program, "convert", "-n", "--target-is-zero"),
+        *("--target-image-opts", f"json:{json.dumps(source)}", target),
+        stdin=DEVNULL,
+        stdout=DEVNULL,
+        stderr=PIPE,
+        pass_fds=[connection],
+        start_new_session=True,  # to be ended with whatever it started
+    )
+
+
+async def _check(process: Process, patience_s: float) -> None:
+    """Raises ImageUnacceptable with what it said, unless it has succeeded."""
+    assert process.stderr
+    try:
+        async with asyncio.timeout(patience_s):
+            said = (await process.stderr.read()).decode(errors="replace")
+            status = await process.wait()
+    except TimeoutError:
+        raise Unavailable(part=PART, reason="qemu-img does not end") from None
+    if status:
+        ended = f"ended by signal {-status}" if status < 0 else "failed"
+        reason = " ".join(said.removeprefix("qemu-img: ").split())[-300:] or ended
+        raise ImageUnacceptable(f"qemu-img cannot convert it: {reason}")
