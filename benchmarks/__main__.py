@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from benchmarks import append, backup, footprint, lists, pipeline, placement, rebuild
+from benchmarks import append, backup, footprint, images, lists, pipeline, placement, rebuild
 from benchmarks.report import console
 
 BENCHMARKS = {
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "lists": lists.run,
     "rebuild": rebuild.run,
     "backup": backup.run,
+    "images": images.run,
     "footprint": footprint.run,
 }
 

@@ -7,6 +7,7 @@ outlives the request that brought it; what a project may see is decided by Glanc
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
+from hashlib import algorithms_available
 from typing import Literal, Protocol
 
 import msgspec
@@ -58,9 +59,12 @@ class Image(NewImage, frozen=True, kw_only=True):
 
     @property
     def digests(self) -> dict[str, str]:
-        """What its bytes have to add up to, by hashlib's names of the algorithms."""
-        said = {"md5": self.checksum, self.os_hash_algo: self.os_hash_value}
-        return {name: value for name, value in said.items() if name and value}
+        """What its bytes have to add up to, by hashlib's name of the algorithm: the MD5 only where
+        there is nothing better, since it says nothing more then and costs the most."""
+        algorithm, value = self.os_hash_algo, self.os_hash_value
+        if algorithm and value and algorithm in algorithms_available:
+            return {algorithm: value}
+        return {"md5": self.checksum} if self.checksum else {}
 
 
 class ImageRefused(LapilliError):

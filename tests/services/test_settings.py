@@ -231,6 +231,6 @@ def test_every_deadline_is_a_setting_and_lasts_longer_than_all_tries_of_a_reacti
 
 @pytest.mark.parametrize("found", [{}, {"CLOUD": "here", "ENDPOINT": "http://there"}])
 def test_glance_is_found_by_a_cloud_or_an_endpoint(found: dict[str, str]):
-    said = {"DRIVER": "glance", **found}
+    said = {f"LAPILLI_IMAGE_SERVICE_{name}": value for name, value in found.items()}
     with pytest.raises(SettingsError, match="either a cloud or an endpoint"):
-        load(environ={f"LAPILLI_IMAGE_SERVICE_{name}": value for name, value in said.items()})
+        settings.load(environ={"LAPILLI_IMAGE_SERVICE_DRIVER": "glance", **said})
