@@ -162,7 +162,7 @@ class FileDriver:
     ) -> Provisioned:
         size_bytes = spec.size_gib * GIB
 
-        def write(path: Path, feed: Feed) -> None:
+        def write(path: Path, feed: Feed[Block]) -> None:
             if not sparse_file.is_there(path, size_bytes):
                 unfinished.write(path, size_bytes, feed, resume_at=resume_at)
 
@@ -181,7 +181,7 @@ class FileDriver:
                 yield block
 
     async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
-        def overwrite(path: Path, feed: Feed) -> None:
+        def overwrite(path: Path, feed: Feed[Block]) -> None:
             self._check_replaceable(spec, path)
             sparse_file.overwrite(path, spec.size_gib * GIB, feed)
 

@@ -67,7 +67,11 @@ class FileWork:
             return await self.in_thread(locked, threads)
 
     async def fed(
-        self, verb: str, spec: VolumeSpec, content: Blocks, work: Callable[[Path, Feed], None]
+        self,
+        verb: str,
+        spec: VolumeSpec,
+        content: Blocks,
+        work: Callable[[Path, Feed[Block]], None],
     ) -> None:
         """`on_object` with what the content brings. Raises what that raises."""
         feed = Feed(content)
