@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.support.deployment import Apart, Deployment, Serve, running
+from tests.support.deployment import Apart, Deployment, Serve, by_itself, running
 from tests.support.postgres import PostgresServer
 
 ENV = {
@@ -23,7 +23,10 @@ def all_in_one(backends: int = 1) -> Iterator[Deployment]:
     """`lapilli serve` on SQLite, with so many backends."""
     named = {f"memory{number}": {"driver": "memory"} for number in range(backends)}
     env = ENV if backends == 1 else {**ENV, "LAPILLI_BACKENDS": json.dumps(named)}
-    with tempfile.TemporaryDirectory() as directory, running(Serve(Path(directory), env=env)) as it:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running(Serve(Path(directory), env=env, launch=by_itself)) as it,
+    ):
         yield it
 
 
@@ -37,7 +40,14 @@ def roles_apart() -> Iterator[Deployment]:
             tempfile.TemporaryDirectory() as directory,
             server.database() as url,
             running(
-                Apart(Path(directory), database_url=url, each=1, backend="memory", env=ENV)
+                Apart(
+                    Path(directory),
+                    database_url=url,
+                    each=1,
+                    backend="memory",
+                    env=ENV,
+                    launch=by_itself,
+                )
             ) as it,
         ):
             yield it

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.report import median, table
-from tests.support.deployment import Serve, until
+from tests.support.deployment import Serve, by_itself, until
 
 IDLE_S = 5.0
 """Long enough for everything to have started and reported itself."""
@@ -17,7 +17,7 @@ def run(runs: int) -> None:
     """Prints both. Memory is the sum of proportional set sizes, so shared pages count once."""
     starts, sizes = [], []
     with tempfile.TemporaryDirectory() as directory:
-        serve = Serve(Path(directory))
+        serve = Serve(Path(directory), launch=by_itself)
         for n in range(runs + 1):
             started = time.perf_counter()
             serve.program.start()

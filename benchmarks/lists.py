@@ -22,7 +22,7 @@ from domain.placement import Decision, Verdict
 from projections.generations import create_tables
 from services import composition
 from services.settings import Settings, load
-from tests.support.deployment import PROJECT, Serve, running
+from tests.support.deployment import PROJECT, Serve, by_itself, running
 
 REQUESTS = 40
 POOL = Verdict(pool="host1@memory#memory", zone="nova", weight=1.0)
@@ -81,7 +81,7 @@ def _now() -> Moment:
 def filled(volumes: int) -> Iterator[Serve]:
     """`lapilli serve` on such a log, its views caught up."""
     with tempfile.TemporaryDirectory() as directory:
-        serve = Serve(Path(directory), env=ENV)
+        serve = Serve(Path(directory), env=ENV, launch=by_itself)
         asyncio.run(fill(load(environ=serve.env), volumes))
         with running(serve):
             while serve.request("GET", "/volumes?limit=1&with_count=true")[1]["count"] < volumes:

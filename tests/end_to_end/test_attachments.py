@@ -1,8 +1,5 @@
 """Attaching by unmodified clients: over the attachments API, and over the volume's actions."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ from cinderclient import exceptions
 from keystoneauth1 import noauth, session
 
 from tests.end_to_end.test_openstack_client import openstack, silently
+from tests.support import forks
 from tests.support.deployment import PROJECT, Serve, running, until
 
 pytestmark = pytest.mark.clients
@@ -83,17 +81,10 @@ def test_cinderclient_attaches_by_the_actions(cinder: Any, volume: Any) -> None:
 
 
 def run_cinder(lapilli: Serve, *words: str) -> str:
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "cinder"),
-            "--os-auth-type", "none", "--os-endpoint", f"{lapilli.url}/v3/{PROJECT}",
-            "--os-project-id", PROJECT, "--os-volume-api-version", "3.70", *words,
-        ],
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+    done = forks.run(
+        "cinder",
+        "--os-auth-type", "none", "--os-endpoint", f"{lapilli.url}/v3/{PROJECT}",
+        "--os-project-id", PROJECT, "--os-volume-api-version", "3.70", *words,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -1,14 +1,12 @@
 """An unmodified python-openstackclient, without an identity service."""
 
 import json
-import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support import forks
 from tests.support.deployment import PROJECT, Serve, until
 
 pytestmark = pytest.mark.clients
@@ -16,17 +14,10 @@ pytestmark = pytest.mark.clients
 
 def run(lapilli: Serve, *words: str) -> subprocess.CompletedProcess[str]:
     """`openstack …` as a user would type it."""
-    return subprocess.run(
-        [str(Path(sys.executable).parent / "openstack"), *words],
-        env={
-            **os.environ,
-            "OS_AUTH_TYPE": "none",
-            "OS_ENDPOINT": f"{lapilli.url}/v3/{PROJECT}",
-        },
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
+    return forks.run(
+        "openstack",
+        *words,
+        env={"OS_AUTH_TYPE": "none", "OS_ENDPOINT": f"{lapilli.url}/v3/{PROJECT}"},
     )
 
 

@@ -2,13 +2,9 @@
 
 import http.client
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import Any
 
@@ -16,6 +12,7 @@ import openstack as sdk
 import pytest
 
 from tests.end_to_end.test_openstack_client import openstack, run, silently
+from tests.support import forks
 from tests.support.deployment import PROJECT, Serve, running, until
 
 ROOM, CLIENTS = 50, 200
@@ -31,17 +28,10 @@ def lapilli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
 def cinder(lapilli: Serve, *words: str) -> dict[str, str]:
     """The table that `cinder …` shows."""
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "cinder"),
-            "--os-auth-type", "noauth", "--os-endpoint", f"{lapilli.url}/v3",
-            "--os-project-id", PROJECT, "--os-user-id", PROJECT, *words,
-        ],
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    done = forks.run(
+        "cinder",
+        "--os-auth-type", "noauth", "--os-endpoint", f"{lapilli.url}/v3",
+        "--os-project-id", PROJECT, "--os-user-id", PROJECT, *words,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = [line.split("|") for line in done.stdout.splitlines() if line.startswith("|")]

@@ -1,14 +1,11 @@
 """Unmodified openstacksdk and python-cinderclient, without an identity service."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cinderclient import exceptions
 
+from tests.support import forks
 from tests.support.deployment import PROJECT, Serve, until
 
 pytestmark = pytest.mark.clients
@@ -79,17 +76,10 @@ def test_quotas_can_be_shown_set_and_reset(sdk: Any, cinder: Any) -> None:
 
 
 def test_the_cinder_command_works_without_project_in_the_path(lapilli: Serve) -> None:
-    done = subprocess.run(
-        [
-            str(Path(sys.executable).parent / "cinder"),
-            "--os-auth-type", "noauth", "--os-endpoint", f"{lapilli.url}/v3",
-            "--os-project-id", PROJECT, "--os-user-id", PROJECT, "list",
-        ],
-        env=dict(os.environ),
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
+    done = forks.run(
+        "cinder",
+        "--os-auth-type", "noauth", "--os-endpoint", f"{lapilli.url}/v3",
+        "--os-project-id", PROJECT, "--os-user-id", PROJECT, "list",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Status" in done.stdout

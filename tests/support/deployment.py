@@ -10,14 +10,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import psutil
 
 from adapters.bus.nats_server import NatsServer
+from tests.support import forks
 from tests.support.postgres import free_port, is_alive
 
 LAPILLI = [sys.executable, "-m", "services.cli"]
@@ -38,26 +39,54 @@ def until(holds: Callable[[], bool], *, within_s: float = START_S, what: str = "
         time.sleep(0.02)
 
 
+class Process(Protocol):
+    """What of subprocess.Popen is used of what was launched."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def wait(self, timeout: float) -> int: ...
+
+
+Launch = Callable[[Sequence[str], Mapping[str, str], Path], Process]
+"""Starts `lapilli` with these arguments, this environment besides ours, and this log, in a session
+of its own."""
+
+
+def forked(args: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
+    """As tests do, quickly."""
+    return forks.Fork("lapilli", *args, env=env, out=log, err=log)
+
+
+def by_itself(args: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
+    """As a shell does."""
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            [*LAPILLI, *args],
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,
+        )
+
+
 class Program:
     """One `lapilli` command, its process tree, and its log."""
 
-    def __init__(self, *args: str, log: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, *args: str, log: Path, env: Mapping[str, str], launch: Launch = forked
+    ) -> None:
         self.args = args
         self.log = log
         self.env = dict(env)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._launch = launch
+        self._process: Process | None = None
 
     def start(self) -> None:
-        """Starts it, in a process group of its own."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*LAPILLI, *self.args],
-                env={**os.environ, **self.env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        """Starts it."""
+        self._process = self._launch(self.args, self.env, self.log)
 
     @property
     def pid(self) -> int:
@@ -165,22 +194,17 @@ class Deployment:
 
     def cli(self, *args: str, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
         """Runs a `lapilli` command against this deployment."""
-        return subprocess.run(
-            [*LAPILLI, *args],
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            timeout=timeout_s,
-            check=False,
-        )
+        return forks.run("lapilli", *args, env=self.env, timeout_s=timeout_s)
 
 
 class Serve(Deployment):
     """`lapilli serve` on a directory."""
 
-    def __init__(self, directory: Path, *, env: Mapping[str, str] = {}) -> None:
+    def __init__(
+        self, directory: Path, *, env: Mapping[str, str] = {}, launch: Launch = forked
+    ) -> None:
         super().__init__(directory, env=env)
-        self.program = Program("serve", log=directory / "serve.log", env=self.env)
+        self.program = Program("serve", log=directory / "serve.log", env=self.env, launch=launch)
 
     def start(self) -> None:
         """Returns once it answers. Raises NotReady."""
@@ -212,6 +236,7 @@ class Apart(Deployment):
         each: int = 2,
         backend: str = "files",
         env: Mapping[str, str] = {},
+        launch: Launch = forked,
     ) -> None:
         self.nats = NatsServer(directory / "nats")
         super().__init__(directory, env={"LAPILLI_DATABASE_URL": database_url, **env})
@@ -219,7 +244,9 @@ class Apart(Deployment):
         roles = [("api",), ("processes",), ("relay",), ("projector",), ("backend", backend)]
         self.ports = [self.port, *(free_port() for _ in range(each - 1))]
         self.programs = {
-            f"{role[0]}-{n}": Program(*role, log=directory / f"{role[0]}-{n}.log", env=self.env)
+            f"{role[0]}-{n}": Program(
+                *role, log=directory / f"{role[0]}-{n}.log", env=self.env, launch=launch
+            )
             for role in roles
             for n in range(each)
         }
