@@ -9,12 +9,10 @@ from uuid import UUID, uuid4
 import msgspec
 import pytest
 
-from adapters import database
 from adapters.bus.memory import MemoryBus
 from domain.aggregates.volume.connecting import Connected
 from domain.errors import Conflict, NotAllowed, NotFound, Unavailable
 from projections import volumes
-from projections.generations import create_tables
 from projections.runner import Runner
 from projections.views import Views
 from projections.volumes import VolumeQuery
@@ -32,6 +30,7 @@ from tests.services.test_reports import DOWN_AFTER_S, some_stats
 from tests.support.around import Outage, around
 from tests.support.builders import PROJECT, a_moment, an_id, limits_of
 from tests.support.patience import PATIENCE_S
+from tests.support.read_models import read_models
 
 
 class Stage:
@@ -52,8 +51,7 @@ class Stage:
             down_after_s=DOWN_AFTER_S,
             refresh_s=0,
         )
-        self.engine = database.engine(database.sqlite_url(directory / "views.db"), durable=False)
-        create_tables(self.engine)
+        self.engine = read_models(directory)
         self.views = Views(self.engine)
         self.runner = Runner(self.engine, self.world.store, clock=self.clock)
         self.settings = Settings(

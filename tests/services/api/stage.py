@@ -12,7 +12,6 @@ from uuid import UUID
 import httpx
 import msgspec
 
-from adapters import database
 from adapters.drivers.memory import Faults, MemoryBackend, MemoryDriver
 from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates.quota_limits import DEFAULT_CLASS
@@ -41,6 +40,7 @@ from services.processes.backend_work import spec_of
 from services.settings import Settings
 from services.unit_of_work import Commands
 from services.wakeup import Wakeup
+from tests.support.read_models import read_models
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 PROJECT = "0123456789abcdef0123456789abcdef"
@@ -67,7 +67,7 @@ class StagedApplication:
     def __init__(self, directory: Path, settings: Settings) -> None:
         self.settings = settings
         self.store = MemoryEventStore(default_limits=LIMITS)
-        engine = database.engine(f"sqlite:///{directory / 'views.db'}", durable=False)
+        engine = read_models(directory)
         self.views = Views(engine)
         self.runner = Runner(engine, self.store, clock=lambda: NOON)
         self.commands = Commands(self.store)

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from adapters import database
 from projections.runner import Runner
 from projections.views import Views
 from services.api.app import build
@@ -18,6 +17,7 @@ from tests.services.api.stage import OTHER, PROJECT, Stage, staged
 from tests.services.api.test_http import refused
 from tests.services.processes.schedules import Choices, Turns, every_schedule
 from tests.support.around import around
+from tests.support.read_models import read_models
 
 Words = dict[str, Any]
 Request = Callable[[Stage, Words], Awaitable[httpx.Response]]
@@ -33,7 +33,7 @@ class Two:
         for name in ("first", "second"):
             (directory / name).mkdir()
             process = copy.copy(self.stage.application)
-            engine = database.engine(f"sqlite:///{directory / name / 'views.db'}", durable=False)
+            engine = read_models(directory / name)
             stack.callback(engine.dispose)
             process.views = Views(engine)
             stack.push_async_callback(process.views.close)

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import msgspec
 
-from adapters import database
 from adapters.drivers.contract import VolumeSpec
 from adapters.drivers.memory import MemoryDriver
 from domain.aggregates.move import Move
@@ -17,7 +16,6 @@ from domain.event import Moment
 from domain.lifecycle import IDLE
 from domain.machines.attachment import OWED
 from projections import PROJECTIONS
-from projections.generations import create_tables
 from projections.runner import Runner
 from projections.views import Views
 from services.audit import quota
@@ -40,6 +38,7 @@ from tests.services.commands import world
 from tests.services.processes.several import Several
 from tests.services.processes.test_attempts import three
 from tests.support.builders import PROJECT, a_moment, an_id
+from tests.support.read_models import read_models
 
 HOUR_S = 3600.0
 ALLOWED = Deadlines().allowed
@@ -62,8 +61,7 @@ class Late:
 
     def __init__(self, ring: Several, directory: Path) -> None:
         self.ring = ring
-        self._engine = database.engine(database.sqlite_url(directory / "views.db"), durable=False)
-        create_tables(self._engine)
+        self._engine = read_models(directory)
         self.views = Views(self._engine)
         self._runner = Runner(self._engine, ring.store, PROJECTIONS, clock=ring.clock)
 

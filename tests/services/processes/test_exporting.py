@@ -7,10 +7,8 @@ from uuid import uuid4
 
 import pytest
 
-from adapters import database
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.memory import Fault, MemoryDriver
-from projections.generations import create_tables
 from projections.runner import Runner
 from projections.views import Views
 from services.processes.exporting import Exporting
@@ -18,6 +16,7 @@ from services.unit_of_work import Commands
 from tests.services.processes.ring import BACKEND, POOL, Ring
 from tests.services.processes.test_attaching import CONNECTED, an_attached_volume
 from tests.support.builders import an_id
+from tests.support.read_models import read_models
 
 OFFLINE = DriverFailure("the array is offline", True)
 
@@ -27,8 +26,7 @@ class Stage:
 
     def __init__(self, ring: Ring, directory: Path) -> None:
         self.ring = ring
-        self._engine = database.engine(database.sqlite_url(directory / "views.db"), durable=False)
-        create_tables(self._engine)
+        self._engine = read_models(directory)
         self._runner = Runner(self._engine, ring.store, clock=ring.clock)
         self._views = Views(self._engine)
         self.exporting = Exporting(
