@@ -54,7 +54,7 @@ async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
         at=cmd.at,
     )
     here, zone = volume.held_by(), volume.availability_zone
-    stays = cmd.policy == "never" or volume.attach_status == "attached"
+    stays = cmd.policy == "never" or bool(volume.attachments)
     move = Move.request(
         move_id,
         volume_id=volume.id,

@@ -30,12 +30,14 @@ async def connect(driver: Driver, volume: Volume, attachment: Attachment) -> dic
     return {"driver_volume_type": made.driver_volume_type, "reached_by": made.data}
 
 
-async def undo_if_gone(commands: Commands, driver: Driver, id: UUID, attachment_id: UUID) -> None:
-    """What was connected after it was given up must not stay. Raises DriverFailure."""
-    now = await commands.aggregates.read(Volume, id)
-    attachment = known(now, attachment_id)
+async def undo_if_gone(
+    commands: Commands, driver: Driver, volume: Volume, attachment_id: UUID
+) -> None:
+    """What was connected after it was given up must not stay, where `volume` was then: it may have
+    moved since. Raises DriverFailure."""
+    attachment = known(await commands.aggregates.read(Volume, volume.id), attachment_id)
     if attachment is None or attachment.state not in (*CONNECTING, *CONNECTED):
-        await driver.disconnect_volume(spec_of_volume(now), attachment_id)
+        await driver.disconnect_volume(spec_of_volume(volume), attachment_id)
 
 
 class Attaching(BackendWork):
@@ -73,7 +75,7 @@ class Attaching(BackendWork):
                 )
             )
         except (NotAllowed, Superseded):
-            await self.called(undo_if_gone(self.commands, self.driver, id, attachment_id))
+            await self.called(undo_if_gone(self.commands, self.driver, now, attachment_id))
             raise
 
 

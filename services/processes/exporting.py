@@ -86,7 +86,7 @@ class Exporting:
         for attachment in filter(exporting.exported, volume.attachments.values()):
             try:
                 await connect(self._driver, volume, attachment)
-                await undo_if_gone(self._commands, self._driver, volume.id, UUID(attachment.id))
+                await undo_if_gone(self._commands, self._driver, volume, UUID(attachment.id))
             except DriverFailure as failed:
                 return failed.reason
         return None

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from domain.aggregates.qos_specs import QosSpecs
-from domain.aggregates.volume import Volume, extension, giving_up, migrating, moving, retyping
+from domain.aggregates.volume import (
+    Volume,
+    connecting,
+    extension,
+    giving_up,
+    migrating,
+    moving,
+    retyping,
+)
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotAllowed
@@ -242,6 +250,14 @@ def test_an_attached_volume_cannot_go_since_nobody_swaps_it_under_its_server():
     volume = a_volume()
     volume.attach_status = "attached"
     with pytest.raises(InvalidRequest, match="compute service"):
+        migrate(volume)
+
+
+def test_a_volume_that_a_node_reaches_unseen_cannot_go_either():
+    volume = a_volume()
+    connecting.connect_node(volume, {"host": "node1"}, NOW)
+    assert volume.status == "available"
+    with pytest.raises(InvalidRequest, match="connections have to end"):
         migrate(volume)
 
 

@@ -1,7 +1,7 @@
 """Taking a volume elsewhere because an administrator says so (lifecycles 6)."""
 
 from domain.aggregates.move import Move
-from domain.aggregates.volume.moving import NEEDS_COMPUTE
+from domain.aggregates.volume.moving import IS_REACHED, NEEDS_COMPUTE
 from domain.aggregates.volume.under_way import Migration
 from domain.aggregates.volume.volume import Volume, evolves
 from domain.errors import InvalidRequest
@@ -52,8 +52,8 @@ class MigrationFailed(Event, frozen=True):
 def request(volume: Volume, to: str, *, move_id: str, lock: bool, at: Moment) -> None:
     """Wants it on that pool, or backend if `to` names none of its pools.
 
-    Raises InvalidRequest if it is there already or attached, NotAllowed if it is not well or
-    something else is under way.
+    Raises InvalidRequest if it is there already, or a node may reach it where it is; NotAllowed if
+    it is not well or something else is under way.
     """
     if volume.attach_status not in ("detached", "attached") or volume.host is None:
         raise volume.not_allowed("migrate", ("available",))
@@ -61,6 +61,8 @@ def request(volume: Volume, to: str, *, move_id: str, lock: bool, at: Moment) ->
         raise InvalidRequest(f"Volume {volume.id} is on {to} already.")
     if volume.attach_status == "attached":
         raise InvalidRequest(f"Volume {volume.id} cannot be migrated: {NEEDS_COMPUTE}.")
+    if volume.attachments:  # that do not show: a node's connection, or one that is in error
+        raise InvalidRequest(f"Volume {volume.id} cannot be migrated: {IS_REACHED}.")
     volume.record(
         MigrationRequested(host=volume.host, to=to, move_id=move_id, number=volume.placements + 1),
         at,

@@ -9,6 +9,8 @@ NEEDS_COMPUTE = (
     " there is none here that does"
 )
 
+IS_REACHED = "a node may reach it where it is; its connections have to end first"
+
 
 @event("volume.moved")
 class Moved(Event, frozen=True):

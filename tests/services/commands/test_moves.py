@@ -8,6 +8,7 @@ from domain.aggregates.move import Move
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.errors import InUse, InvalidRequest, NotAllowed, NotFound, OverQuota, Superseded
 from domain.placement import Promise
+from services.commands.attaching import ConnectNode
 from services.commands.extension import ExtendVolume
 from services.commands.migration import MigrateVolume
 from services.commands.move import PlaceMove, RecordCopied, StartMove
@@ -216,6 +217,15 @@ async def test_a_type_that_fixes_zones_sends_it_there_and_another_one_keeps_it_i
     assert (await the_move(plain)).zones == ["nova"]
     await plain.run(await place(plain, THERE, zone="attic"))
     assert (await plain.verbs())[-2] == "volume.retype_refused"
+
+
+async def test_a_retype_on_demand_stays_in_its_pool_while_a_node_reaches_it_unseen():
+    world = await a_world()
+    await world.run(
+        ConnectNode(id=ID, project_id=PROJECT, connector={"host": "node1"}, at=a_moment())
+    )
+    await world.run(retype(policy="on-demand"))
+    assert (await the_move(world)).only == HOST
 
 
 async def test_an_administrator_may_take_it_to_another_zone():
