@@ -17,7 +17,9 @@ from adapters.drivers.contract import (
     VolumeBusy,
     VolumeSpec,
 )
+from tests.adapters.drivers.content_contract import CONTENT, blocks
 from tests.adapters.drivers.contract import a_volume, pool_stats, provisioned_gib
+from tests.adapters.drivers.copy_contract import a_snapshot, holds
 
 NODE: Connector = {"host": "compute-1", "ip": "192.0.2.7", "platform": "x86_64", "multipath": False}
 
@@ -138,6 +140,22 @@ class ConnectionContract:
         await driver.disconnect_volume(spec, attachment_id)
         await driver.delete_volume(spec)
         assert await driver.objects() == set()
+
+    async def test_a_connected_volume_is_copied_but_not_replaced(
+        self, driver: Driver, spec: VolumeSpec, attachment_id: UUID
+    ):
+        await driver.overwrite_volume(spec, blocks(CONTENT))
+        connection = await driver.connect_volume(spec, attachment_id, NODE, "rw")
+        snapshot, clone = a_snapshot(spec), a_volume()
+        await driver.create_snapshot(snapshot)
+        await driver.clone_volume(clone, spec)
+        with pytest.raises(VolumeBusy):
+            await driver.revert_volume(spec, snapshot)
+        with pytest.raises(VolumeBusy):
+            await driver.overwrite_volume(spec, blocks([]))
+        for each in (spec, snapshot, clone):
+            assert await holds(driver, each, CONTENT)
+        assert await driver.connect_volume(spec, attachment_id, NODE, "rw") == connection
 
     async def test_a_connected_volume_grows_where_the_pool_says_so_and_else_stays(
         self, driver: Driver, spec: VolumeSpec, attachment_id: UUID

@@ -100,6 +100,80 @@ class ContentContract:
         await driver.write_volume(spec, blocks(CONTENT))
         assert await read(driver, spec) == CONTENT
 
+    async def test_what_broke_off_is_gone_on_with(
+        self, driver: Driver, another: Callable[[], Driver], spec: VolumeSpec
+    ):
+        """Twice, and by another process."""
+        assert await driver.written(spec) == 0
+        with pytest.raises(Broken):
+            await driver.write_volume(spec, blocks(CONTENT[:1], then=Broken()))
+        assert await driver.written(spec) == BLOCK_BYTES
+        with pytest.raises(Broken):
+            content = blocks(CONTENT[1:3], then=Broken())
+            await driver.write_volume(spec, content, resume_at=BLOCK_BYTES)
+        await driver.close()
+        later = another()
+        await later.check()
+        assert await later.written(spec) == 7 * BLOCK_BYTES
+        assert [block async for block in later.read_written(spec)] == CONTENT[:3]
+        assert await later.objects() == {spec.object_name}
+        await later.write_volume(spec, blocks(CONTENT[3:]), resume_at=7 * BLOCK_BYTES)
+        assert await read(later, spec) == CONTENT
+        assert await later.written(spec) == 0
+        assert [block async for block in later.read_written(spec)] == []
+        assert await provisioned_gib(later) == spec.size_gib
+
+    async def test_what_broke_off_is_gone_on_with_from_an_earlier_place_but_no_later_one(
+        self, driver: Driver, spec: VolumeSpec
+    ):
+        with pytest.raises(Broken):
+            await driver.write_volume(spec, blocks(CONTENT[:3], then=Broken()))
+        with pytest.raises(DriverFailure) as failure:
+            await driver.write_volume(spec, blocks(CONTENT[3:]), resume_at=8 * BLOCK_BYTES)
+        assert not failure.value.retryable_elsewhere
+        assert await driver.written(spec) == 7 * BLOCK_BYTES
+        await driver.write_volume(spec, blocks(CONTENT[3:]), resume_at=5 * BLOCK_BYTES)
+        assert await read(driver, spec) == [CONTENT[0], CONTENT[3]]
+
+    @pytest.mark.parametrize("call", ["delete_volume", "create_volume", "write_volume"])
+    async def test_what_broke_off_is_forgotten_when_nobody_goes_on(
+        self, driver: Driver, spec: VolumeSpec, call: str
+    ):
+        with pytest.raises(Broken):
+            await driver.write_volume(spec, blocks(CONTENT, then=Broken()))
+        content = {"write_volume": [blocks([])]}.get(call, [])
+        await getattr(driver, call)(spec, *content)
+        assert await driver.written(spec) == 0
+        if call == "delete_volume":
+            assert await driver.objects() == set()
+            assert await provisioned_gib(driver) == 0
+        else:
+            assert await read(driver, spec) == []
+
+    async def test_an_overwritten_volume_holds_the_new_content_and_nothing_else(
+        self, driver: Driver, spec: VolumeSpec
+    ):
+        await driver.write_volume(spec, blocks(CONTENT))
+        for content in (OTHER, [], CONTENT):
+            await driver.overwrite_volume(spec, blocks(content))
+            assert await read(driver, spec) == content
+        assert await driver.objects() == {spec.object_name}
+        assert await provisioned_gib(driver) == spec.size_gib
+
+    async def test_what_cannot_be_overwritten_stays_as_it_is(
+        self, driver: Driver, spec: VolumeSpec
+    ):
+        await driver.write_volume(spec, blocks(CONTENT))
+        with pytest.raises(Broken):
+            await driver.overwrite_volume(spec, blocks(OTHER, then=Broken()))
+        for wrong in (a_volume(), msgspec.structs.replace(spec, size_gib=3)):
+            with pytest.raises(DriverFailure) as failure:
+                await driver.overwrite_volume(wrong, blocks(OTHER))
+            assert not failure.value.retryable_elsewhere
+        assert await read(driver, spec) == CONTENT
+        assert await driver.written(spec) == 0
+        assert await driver.objects() == {spec.object_name}
+
     @pytest.mark.parametrize("pool", ["gold", "brass"])
     async def test_what_is_not_there_cannot_be_read(self, driver: Driver, pool: str):
         with pytest.raises(DriverFailure):

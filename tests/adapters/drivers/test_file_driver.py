@@ -19,6 +19,7 @@ from adapters.drivers.file import GIB, FileDriver
 from tests.adapters.drivers import mounts
 from tests.adapters.drivers.content_contract import ContentContract
 from tests.adapters.drivers.contract import POOLS, DriverContract, a_volume, pool_stats
+from tests.adapters.drivers.copy_contract import CopyContract
 from tests.adapters.drivers.other_process import NEW_SIZE_GIB, SPEC
 from tests.support import kills
 from tests.support.kills import said
@@ -72,6 +73,12 @@ def replaced_by_a_file(directory: Path) -> None:
 
 
 class TestFileDriver(DriverContract, ContentContract):
+    @pytest.fixture
+    def another(self, opened: Callable[..., FileDriver]) -> Callable[[], Driver]:
+        return opened
+
+
+class TestFileDriverCopies(CopyContract):
     @pytest.fixture
     def another(self, opened: Callable[..., FileDriver]) -> Callable[[], Driver]:
         return opened
