@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from adapters.drivers import nbd, sparse_file, unfinished
-from adapters.drivers.content import Blocks
+from adapters.drivers.content import Block, Blocks
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,

@@ -17,6 +17,7 @@ from adapters.drivers.locks import Claim, ObjectLocks, holding
 
 CONCURRENT_CALLS = 8  # threads; they mostly wait for fsync
 CONCURRENT_WRITES = 4  # volumes whose content comes from elsewhere, or is copied byte by byte
+CONCURRENT_READS = 4
 
 T = TypeVar("T")
 
@@ -28,12 +29,14 @@ class FileWork:
         self._pools = pools
         self._locks = ObjectLocks()
         self._threads = ThreadPoolExecutor(CONCURRENT_CALLS, thread_name_prefix="file-driver")
-        # Their own: they wait for blocks, which others read, and take long.
+        # Those who read wait for nobody, so that those who write what they read come to an end
+        # whoever waits for these.
+        self._readers = ThreadPoolExecutor(CONCURRENT_READS, thread_name_prefix="file-reader")
         self._writers = ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="file-writer")
 
     async def close(self) -> None:
         """Finish what has begun."""
-        for threads in (self._threads, self._writers):
+        for threads in (self._threads, self._writers, self._readers):
             await asyncio.to_thread(threads.shutdown)
 
     async def on_object(
@@ -90,7 +93,7 @@ class FileWork:
             with failures(f"cannot read {path.name}", path.parent):
                 return list(islice(blocks, BATCH))
 
-        while batch := await self.in_thread(read):
+        while batch := await self.in_thread(read, self._readers):
             for block in batch:
                 yield block
 

@@ -173,7 +173,7 @@ class MemoryDriver:
         self, pool: MemoryPool, spec: VolumeSpec, content: Blocks, resume_at: int
     ) -> dict[int, bytes]:
         """What was written before it broke off, and what comes now."""
-        before = pool.found(spec)
+        before = pool.unfinished(spec)
         if resume_at > (before.written if before else 0):
             raise DriverFailure(f"{spec.object_name} has not been written that far", False)
         held = {o: data for o, data in before.content.items() if o < resume_at} if before else {}
@@ -183,20 +183,21 @@ class MemoryDriver:
                 held[block.offset] = block.data
                 written = block.offset + len(block.data)
         except BaseException:
-            with suppress(DriverFailure):
-                pool.break_off(spec, content=held, written=written)
+            if written:
+                with suppress(DriverFailure):
+                    pool.break_off(spec, content=held, written=written)
             raise
         return held
 
     async def written(self, spec: VolumeSpec) -> int:
         await self._asked("written")
-        found = self._backend.pool(spec.pool).found(spec)
-        return found.written if found and not found.whole else 0
+        found = self._backend.pool(spec.pool).unfinished(spec)
+        return found.written if found else 0
 
     async def read_written(self, spec: VolumeSpec) -> Blocks:
         await self._asked("read_written")
-        found = self._backend.pool(spec.pool).found(spec)
-        for offset, data in sorted(found.content.items()) if found and found.written else ():
+        found = self._backend.pool(spec.pool).unfinished(spec)
+        for offset, data in sorted(found.content.items()) if found else ():
             yield Block(offset, data)
 
     async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:

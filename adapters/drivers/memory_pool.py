@@ -98,6 +98,12 @@ class MemoryPool:
             )
         return True
 
+    def unfinished(self, spec: VolumeSpec) -> Stored | None:
+        """What a write that broke off has left of it to go on with."""
+        found = self.found(spec)
+        goes_on = found and not found.whole and found.written and found.size_gib == spec.size_gib
+        return found if goes_on else None
+
     def break_off(self, spec: VolumeSpec, *, content: Mapping[int, bytes], written: int) -> None:
         """Keep what was written of a volume until somebody goes on with it. Raises DriverFailure
         if there is no space for it."""

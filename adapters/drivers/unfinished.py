@@ -38,18 +38,19 @@ def write(path: Path, size_bytes: int, content: Iterable[Block], *, resume_at: i
     try:
         try:
             os.ftruncate(file, resume_at)
-            _mark(file, size_bytes, resume_at)
+            os.ftruncate(file, size_bytes)
+            if resume_at:
+                _mark(file, size_bytes, resume_at)
             _fill(file, size_bytes, content, resume_at)
             os.ftruncate(file, size_bytes)
             os.fsync(file)
         finally:
             os.close(file)
         partial.rename(path)
-    except BrokenOff:
-        raise
-    except BaseException:
-        with suppress(OSError):  # the first error is the one to report
-            partial.unlink()
+    except BaseException as error:
+        if not isinstance(error, BrokenOff) or not written(path, size_bytes):
+            with suppress(OSError):  # the first error is the one to report
+                partial.unlink()
         raise
     sync_directory(path.parent)
 
@@ -67,18 +68,21 @@ def size_of(partial: Path) -> int | None:
 
 
 def _fill(file: int, size_bytes: int, content: Iterable[Block], resume_at: int) -> None:
-    position = marked = resume_at
+    position, marked, since_bytes = resume_at, resume_at, 0
     try:
         for block in content:
             fill(file, block)
             position = block.offset + len(block.data)
-            if position - marked >= MARK_BYTES:
+            since_bytes += len(block.data)
+            if since_bytes >= MARK_BYTES:
                 _mark(file, size_bytes, position)
-                marked = position
+                marked, since_bytes = position, 0
     except BrokenOff:
-        _mark(file, size_bytes, position)
+        if position:
+            _mark(file, size_bytes, position)
         raise
-    _mark(file, size_bytes, size_bytes)
+    if marked:  # without its trailer, and not in its place yet, it would be lost
+        _mark(file, size_bytes, size_bytes)
 
 
 def _mark(file: int, size_bytes: int, position: int) -> None:
@@ -102,4 +106,4 @@ def _trailer(partial: Path) -> tuple[int, int] | None:
         signature, position = TRAILER.unpack(os.pread(file, TRAILER.size, size_bytes))
     finally:
         os.close(file)
-    return (size_bytes, position) if signature == SIGNATURE and position <= size_bytes else None
+    return (size_bytes, position) if signature == SIGNATURE and 0 < position <= size_bytes else None

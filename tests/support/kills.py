@@ -19,6 +19,7 @@ STEPS = [
     "copy_file_range",
     "write",
     "pwrite",
+    "fdatasync",
     "fsync",
     "close",
     "rename",

@@ -75,6 +75,9 @@ class ContentContract:
     async def test_content_that_breaks_off_says_why_and_makes_no_volume(
         self, driver: Driver, spec: VolumeSpec
     ):
+        with pytest.raises(Broken):
+            await driver.write_volume(spec, blocks([], then=Broken()))
+        assert await driver.objects() == set()
         for why in (Broken(), DriverFailure("the source is gone", False), ConnectionResetError()):
             with pytest.raises(type(why)):
                 await driver.write_volume(spec, blocks(CONTENT[:2], then=why))

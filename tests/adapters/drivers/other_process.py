@@ -10,14 +10,27 @@ from contextlib import nullcontext
 from pathlib import Path
 from uuid import UUID
 
-from adapters.drivers.contract import VolumeSpec
+from adapters.drivers import unfinished
+from adapters.drivers.content import BLOCK_BYTES, Block, Blocks
+from adapters.drivers.contract import SnapshotSpec, VolumeSpec
 from adapters.drivers.file import FileDriver
 from adapters.drivers.reflink import copy_file
 from tests.support.kills import before_every_step, die_at, die_everywhere
 
 SPEC = VolumeSpec(id=UUID(int=7), size_gib=2, pool="gold", project_id="a-project")
 NEW_SIZE_GIB = 5
+SNAPSHOT = SnapshotSpec(
+    id=UUID(int=9), volume_id=SPEC.id, size_gib=2, pool="gold", project_id="a-project"
+)
+CLONE = VolumeSpec(id=UUID(int=10), size_gib=3, pool="gold", project_id="a-project")
+OLD = [Block(0, b"o" * BLOCK_BYTES), Block(2 * BLOCK_BYTES, b"l" * BLOCK_BYTES)]
+NEW = [Block(0, b"n" * BLOCK_BYTES), Block(2047 * BLOCK_BYTES, b"w" * BLOCK_BYTES)]
 ATTACHMENT = UUID(int=8)
+
+
+async def blocks(content: list[Block]) -> Blocks:
+    for block in content:
+        yield block
 
 
 async def driven(operation: str, directory: Path, *, step: int) -> None:
@@ -36,19 +49,46 @@ async def driven(operation: str, directory: Path, *, step: int) -> None:
     await driver.check()
     if operation != "create":
         await driver.create_volume(SPEC)
+    if operation in ("snapshot", "clone", "revert", "overwrite", "write"):
+        await driver.overwrite_volume(SPEC, blocks(OLD))
+    if operation == "revert":
+        await driver.overwrite_volume(SPEC, blocks(NEW))
+        await driver.create_snapshot(SNAPSHOT)
+        await driver.overwrite_volume(SPEC, blocks(OLD))
+    unfinished.MARK_BYTES = BLOCK_BYTES
     if operation == "disconnect":
         await driver.connect_volume(SPEC, ATTACHMENT, {"host": "a-node"}, "rw")
     die_at(step)
-    if operation == "connect":
-        await driver.connect_volume(SPEC, ATTACHMENT, {"host": "a-node"}, "rw")
-    elif operation == "disconnect":
-        await driver.disconnect_volume(SPEC, ATTACHMENT)
-    elif operation == "create":
-        await driver.create_volume(SPEC)
-    elif operation == "extend":
-        await driver.extend_volume(SPEC, NEW_SIZE_GIB)
-    else:
-        await driver.delete_volume(SPEC)
+    await begun(operation, driver)
+
+
+async def begun(operation: str, driver: FileDriver) -> None:
+    """The operation, as far as it gets; where it already came to its end, this changes nothing."""
+    match operation:
+        case "connect":
+            await driver.connect_volume(SPEC, ATTACHMENT, {"host": "a-node"}, "rw")
+        case "disconnect":
+            await driver.disconnect_volume(SPEC, ATTACHMENT)
+        case "create":
+            await driver.create_volume(SPEC)
+        case "extend":
+            await driver.extend_volume(SPEC, NEW_SIZE_GIB)
+        case "delete":
+            await driver.delete_volume(SPEC)
+        case "snapshot":
+            await driver.create_snapshot(SNAPSHOT)
+        case "clone":
+            await driver.clone_volume(CLONE, SPEC)
+        case "revert":
+            await driver.revert_volume(SPEC, SNAPSHOT)
+        case "overwrite":
+            await driver.overwrite_volume(SPEC, blocks(NEW))
+        case "write":
+            done = await driver.written(CLONE)
+            content = blocks([block for block in NEW if block.offset >= done])
+            await driver.write_volume(CLONE, content, resume_at=done)
+        case _:
+            raise SystemExit(__doc__)
 
 
 def stop(directory: Path) -> None:

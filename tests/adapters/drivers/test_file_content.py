@@ -9,7 +9,7 @@ from adapters.drivers.content import BLOCK_BYTES, Block, Fingerprint, fingerprin
 from adapters.drivers.file import GIB, FileDriver
 from adapters.drivers.file_content import PIECE_BYTES, blocks_of
 from tests.adapters.drivers import mounts
-from tests.adapters.drivers.content_contract import CONTENT, OTHER, blocks
+from tests.adapters.drivers.content_contract import CONTENT, OTHER, Broken, blocks
 from tests.adapters.drivers.contract import a_volume
 
 
@@ -102,3 +102,11 @@ async def test_a_volume_of_the_name_that_is_another_file_is_not_taken_for_the_sa
     await driver.write_volume(target, blocks(OTHER))
     assert await driver.adopt_volume(target, "gold") is None
     assert [block async for block in driver.read(target)] == OTHER
+
+
+async def test_content_that_breaks_off_before_it_begins_leaves_no_file(
+    driver: FileDriver, tmp_path: Path
+):
+    with pytest.raises(Broken):
+        await driver.write_volume(a_volume(), blocks([], then=Broken()))
+    assert list((tmp_path / "gold").glob(".volume-*")) == []
