@@ -109,7 +109,8 @@ def serving(behaviour: Behaviour) -> Iterator[str]:
 
         def _send(self, rest: bytes) -> None:
             if behaviour.silent_in == "middle":
-                self.wfile.write(rest[: len(rest) // 2])
+                left = len(rest) - len(behaviour.content) // 2
+                self.wfile.write(rest[: max(0, left)])
                 self._silent("middle")
             elif behaviour.trickles:
                 for at in range(len(rest)):
