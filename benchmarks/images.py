@@ -1,7 +1,8 @@
 """From an image to a volume, against what copies or converts the same bytes and does nothing else.
 
-Our side reads from the image service, verifies every byte, and writes through the file driver; the
-other is `cp` or `qemu-img convert`. Both end with the data on disk.
+Our side writes through the file driver: a raw image as the image service gives it, verified on the
+way; of a qcow2 the conversion alone, from a file. The other is `cp` or `qemu-img convert`. Both end
+with the data on disk.
 """
 
 import asyncio
