@@ -173,7 +173,9 @@ class _Tree:
             if process is not None and not process.is_alive() and not self._stopping:
                 process.join()
                 if not self._served:
-                    raise CannotServe(f"{child.name} ended while starting; see the log above")
+                    raise CannotServe(
+                        f"{child.name} ended while starting ({process.exitcode}); see the log above"
+                    )
                 log.error("process ended; starting it again", name=child.name)
                 pause_s = RESTART_PAUSE_S - (time.monotonic() - child.started_at)
                 time.sleep(max(0.0, pause_s))

@@ -56,9 +56,10 @@ def free_port() -> int:
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs. One that nobody has waited for (a zombie) does not."""
+    """Whether it still runs. One that nobody has waited for (a zombie) does not, unless threads of
+    it are left, which hold its files and locks until they end."""
     try:
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
+        return bool(process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.NoSuchProcess:
         return False
 
