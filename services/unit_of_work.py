@@ -83,12 +83,14 @@ class Aggregates:
     async def write(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> int:
         """Stores all that is pending in one append; the position, or 0 if nothing was.
 
-        Raises Conflict also if one of the `unchanged` is no longer as it was read.
+        Raises Conflict also if one of the `unchanged` is no longer as it was read, or one that was
+        decided about and found to be as it should be: what was known of it may have been old.
         """
         events = [recorded for aggregate in aggregates for recorded in aggregate.pending]
         if not events:
             return 0
-        versions = {read.id: read.version for read in unchanged}
+        as_read = [*unchanged, *(each for each in aggregates if not each.pending)]
+        versions = {read.id: read.version for read in as_read}
         position = await self.store.append(events, unchanged=versions)
         for aggregate in aggregates:
             self.keep(aggregate)

@@ -119,6 +119,16 @@ async def test_a_service_and_the_list_of_closed_backends_speak_in_one_append():
     assert await world.news(other) == ["service.disabled"]
 
 
+async def test_the_list_is_lifted_by_a_process_that_heard_of_the_service_and_not_of_the_list():
+    world = World()
+    await world.run(disabling(LESSER))
+    await world.run(enabling(LESSER))  # so that this process knows the list
+    await world.another_process().run(freezing(GOOD))
+    frozen = [r for r in await world.store.log(0, 100) if r.event.type_name == "service.frozen"]
+    world.commands.aggregates.learn(frozen[-1])
+    assert await world.news(thawing(GOOD)) == ["service.thawed", "closures.lifted"]
+
+
 async def test_a_placement_decided_on_what_was_open_is_decided_anew():
     """This process knows nothing of what another one does between its decision and its append."""
     world = await a_world()
