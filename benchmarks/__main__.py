@@ -3,7 +3,17 @@
 import argparse
 import os
 
-from benchmarks import append, backup, footprint, images, lists, pipeline, placement, rebuild
+from benchmarks import (
+    append,
+    backup,
+    footprint,
+    images,
+    lists,
+    pipeline,
+    placement,
+    rebuild,
+    sources,
+)
 from benchmarks.report import console
 
 BENCHMARKS = {
@@ -14,6 +24,7 @@ BENCHMARKS = {
     "rebuild": rebuild.run,
     "backup": backup.run,
     "images": images.run,
+    "sources": sources.run,
     "footprint": footprint.run,
 }
 
