@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-BATCH = 8
-"""Blocks that change hands at once: each time costs as much as a good part of writing a block."""
+BATCH = 2
+"""Blocks that change hands at once: each time costs something, and so do many that are in memory
+and in no processor's cache any more."""
 
 
 class BrokenOff(Exception):
