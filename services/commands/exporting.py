@@ -81,15 +81,18 @@ async def finish_connection(cmd: FinishConnection, work: UnitOfWork) -> None:
     attachment = known(volume, cmd.attachment_id)
     passing = attachment is not None and attachment.passing
     if cmd.failure is None:
-        connection = await _connection(volume, cmd, work)
+        volume_type, qos = await _rules_of(volume, work)
+        connection = _connection(volume, cmd, qos)
         connecting.connected(volume, cmd.attachment_id, cmd.attempt, connection, cmd.at)
-    else:
-        tell = connecting.refused if cmd.refused else connecting.failed
-        tell(volume, cmd.attachment_id, cmd.attempt, cmd.failure, at=cmd.at)
-        if passing and cmd.refused:
-            detaching.removed(volume, cmd.attachment_id, cmd.at)
-        elif passing:  # the backend may have got half-way
-            detaching.abandon(volume, cmd.attachment_id, cmd.failure, cmd.at)
+        # a worker lives long and hears nothing of types and QoS: what it knew may be old
+        await work.commit(volume, unchanged=[volume_type, *([qos] if qos else [])])
+        return
+    tell = connecting.refused if cmd.refused else connecting.failed
+    tell(volume, cmd.attachment_id, cmd.attempt, cmd.failure, at=cmd.at)
+    if passing and cmd.refused:
+        detaching.removed(volume, cmd.attachment_id, cmd.at)
+    elif passing:  # the backend may have got half-way
+        detaching.abandon(volume, cmd.attachment_id, cmd.failure, cmd.at)
     await work.commit(volume)
 
 
@@ -121,25 +124,25 @@ async def report_exports(cmd: ReportExports, work: UnitOfWork) -> None:
     await work.commit(volume)
 
 
-async def _connection(volume: Volume, cmd: FinishConnection, work: UnitOfWork) -> dict[str, Any]:
+def _connection(volume: Volume, cmd: FinishConnection, qos: QosSpecs | None) -> dict[str, Any]:
     """Cinder's connection_info: the driver's words, and what the control plane adds."""
     attachment = known(volume, cmd.attachment_id)
+    limits = qos and front_end_limits(qos.consumer, qos.specs, size_gib=volume.size_gib)
     data = {
         **cmd.reached_by,
         "access_mode": attachment.connected_mode if attachment else "rw",
         "encrypted": volume.encryption is not None,
-        "qos_specs": await _limits(volume, work),
+        "qos_specs": limits,
     }
     return {"driver_volume_type": cmd.driver_volume_type, "data": data}
 
 
-async def _limits(volume: Volume, work: UnitOfWork) -> dict[str, str] | None:
-    """What whoever uses the volume has to keep to."""
+async def _rules_of(volume: Volume, work: UnitOfWork) -> tuple[VolumeType, QosSpecs | None]:
+    """What says how whoever uses the volume has to."""
     volume_type = await work.load(VolumeType, UUID(volume.volume_type_id))
     if volume_type.qos_specs_id is None:
-        return None
-    qos = await work.load(QosSpecs, UUID(volume_type.qos_specs_id))
-    return front_end_limits(qos.consumer, qos.specs, size_gib=volume.size_gib)
+        return volume_type, None
+    return volume_type, await work.load(QosSpecs, UUID(volume_type.qos_specs_id))
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

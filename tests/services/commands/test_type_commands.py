@@ -11,9 +11,12 @@ from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import AlreadyExists, InUse, InvalidRequest, NotFound
 from domain.names import Names
+from services.commands.attaching import CreateAttachment
 from services.commands.default_type import ChooseDefaultType, UnsetDefaultType
+from services.commands.exporting import FinishConnection, StartConnection
 from services.commands.qos_specs import (
     AssociateQos,
+    ChangeQosSpecs,
     CreateQosSpecs,
     DeleteQosSpecs,
     DisassociateQos,
@@ -291,3 +294,19 @@ async def test_a_type_that_becomes_a_default_while_it_is_deleted_is_either():
     other = world.another_process()
     became = await outcomes(world.run(DEFAULT_GOLD), other.run(deletion()))
     assert became in (["InUse", "done"], ["NotFound", "done"])
+
+
+async def test_a_worker_that_knew_the_qos_hands_out_the_limits_as_they_are_now():
+    world = await a_world(some_qos(), ASSOCIATE)
+    await world.has_a_volume(in_state="available", volume_type_id=GOLD)
+    about = {"id": an_id(1), "attachment_id": an_id(8), "at": NOW}
+    await world.run(
+        CreateAttachment(
+            project_id=PROJECT, server_id="s", mode=None, connector={"host": "node1"}, **about
+        )
+    )
+    await world.run(StartConnection(worker="w", **about))
+    await world.another_process().run(ChangeQosSpecs(id=QOS, specs={"iops": "9"}, at=NOW))
+    await world.run(FinishConnection(attempt=1, **about))
+    [attachment] = (await world.volume()).attachments.values()
+    assert attachment.connection["data"]["qos_specs"] == {"iops": "9"}
