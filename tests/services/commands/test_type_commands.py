@@ -299,7 +299,7 @@ async def test_a_type_that_becomes_a_default_while_it_is_deleted_is_either():
 async def test_a_worker_that_knew_the_qos_hands_out_the_limits_as_they_are_now():
     world = await a_world(some_qos(), ASSOCIATE)
     await world.has_a_volume(in_state="available", volume_type_id=GOLD)
-    about = {"id": an_id(1), "attachment_id": an_id(8), "at": NOW}
+    about: dict[str, Any] = {"id": an_id(1), "attachment_id": an_id(8), "at": NOW}
     await world.run(
         CreateAttachment(
             project_id=PROJECT, server_id="s", mode=None, connector={"host": "node1"}, **about
