@@ -6,7 +6,6 @@ from uuid import uuid4
 
 import pytest
 
-from adapters.drivers.content import fingerprint
 from adapters.drivers.contract import Connected, Driver, DriverFailure, VolumeBusy
 from adapters.drivers.memory import (
     Fault,
@@ -26,10 +25,8 @@ from tests.adapters.drivers.contract import (
     pool_stats,
     provisioned_gib,
 )
-from tests.adapters.drivers.copy_contract import CopyContract, a_snapshot
 
 BROKEN = DriverFailure("the array is on fire", True)
-HALF = Fault(failure=BROKEN, work=Work.HALF)
 
 
 @pytest.fixture
@@ -58,12 +55,6 @@ def goes_straight_through(call) -> bool:
 
 
 class TestMemoryDriver(DriverContract, ContentContract):
-    @pytest.fixture
-    def another(self, backend: MemoryBackend) -> Callable[[], Driver]:
-        return lambda: MemoryDriver(backend)
-
-
-class TestMemoryDriverCopies(CopyContract):
     @pytest.fixture
     def another(self, backend: MemoryBackend) -> Callable[[], Driver]:
         return lambda: MemoryDriver(backend)
@@ -274,34 +265,3 @@ async def test_a_full_pool_takes_no_more_and_another_might(driver: Driver):
     assert (stats.free_capacity_gib, stats.allocated_capacity_gib) == (0, 100)
     await driver.delete_volume(whole)
     await driver.create_volume(one)
-
-
-async def test_a_backend_that_cannot_copy_between_its_pools_says_so_and_does_nothing():
-    driver = MemoryDriver(MemoryBackend(dict.fromkeys(POOLS, 100.0), clones_across_pools=False))
-    assert (await pool_stats(driver)).capabilities["clone_across_pools"] is False
-    spec = a_volume()
-    await driver.create_volume(spec)
-    assert await driver.clone_volume(a_volume(pool="silver"), spec) is None
-    assert await driver.objects("silver") == set()
-    assert await driver.clone_volume(a_volume(), spec) is not None
-
-
-@pytest.mark.parametrize("call", ["create_snapshot", "clone_volume"])
-async def test_a_half_made_copy_is_finished_or_deleted(driver: Driver, faults: Faults, call: str):
-    spec = a_volume()
-    await driver.create_volume(spec)
-    taken = call == "create_snapshot"
-    for finish in (True, False):
-        made = a_snapshot(spec) if taken else a_volume()
-        copying = [made] if taken else [made, spec]
-        faults.plan("create_snapshot" if taken else "clone_volume", HALF)
-        with pytest.raises(DriverFailure):
-            await getattr(driver, call)(*copying)
-        assert await driver.objects() == {spec.object_name, made.object_name}
-        with pytest.raises(DriverFailure, match="not there to read"):
-            await fingerprint(driver.read(made))
-        if finish:
-            await getattr(driver, call)(*copying)
-            assert await fingerprint(driver.read(made)) == await fingerprint(driver.read(spec))
-        await getattr(driver, "delete_snapshot" if taken else "delete_volume")(made)
-        assert await driver.objects() == {spec.object_name}
