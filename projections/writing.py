@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     TableValuedAlias,
     Text,
+    TextClause,
     Update,
     Uuid,
     any_,
@@ -29,9 +30,11 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from projections.columns import POSTGRESQL, Instant, filled, without_zone
 from projections.projection import Pending, Row
@@ -39,6 +42,7 @@ from projections.projection import Pending, Row
 Shape = frozenset[str]
 """The columns that a patch is about, besides `id`."""
 
+_NAMED = PGDialect(paramstyle="named")  # type: ignore[no-untyped-call]
 _encoder = msgspec.json.Encoder()
 _remembered = lru_cache(maxsize=256)
 
@@ -97,12 +101,14 @@ def _delete_all(table: Table) -> Delete:
 
 
 @_remembered
-def _put_all(table: Table) -> Insert:
+def _put_all(table: Table) -> TextClause:
     names = [found.name for found in filled(table)]
     rows = _records({name: table.c[name] for name in names})
     put = postgresql.insert(table).from_select(names, select(*(rows.c[name] for name in names)))
     others = {name: put.excluded[name] for name in names if name != "id"}
-    return put.on_conflict_do_update(index_elements=["id"], set_=others)
+    whole = put.on_conflict_do_update(index_elements=["id"], set_=others)
+    # as text, since SQLAlchemy compiles ON CONFLICT anew each time
+    return text(str(whole.compile(dialect=_NAMED)))
 
 
 @_remembered

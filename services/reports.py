@@ -61,6 +61,7 @@ class Reports:
         self._refresh = timedelta(seconds=refresh_s)
         self._board: Board | None = None
         self._read_at: datetime | None = None
+        self._look: asyncio.Task[None] | None = None
         self.latest: list[Report] = []
         """As of the last look; may be a moment behind."""
         self._pools: dict[str, tuple[datetime, list[Pool]]] = {}
@@ -70,16 +71,24 @@ class Reports:
         """Shows a report to everyone. Raises Unavailable."""
         board = await self._open()
         await board.put(f"{report.binary}/{report.host}", _encoder.encode(report))
-        self._read_at = None
+        self._read_at = self._look = None
 
     async def all(self) -> list[Report]:
         """Every service's newest report, those of services that are down included."""
         now = self._clock()
         if self._read_at is None or now - self._read_at >= self._refresh:
-            board = await self._open()
-            self.latest = [_decoder.decode(value) for value in (await board.all()).values()]
-            self._read_at = now
+            if self._look is None or self._look.done():
+                self._look = asyncio.create_task(self._read(now))
+                self._look.add_done_callback(_seen)
+            await asyncio.shield(self._look)  # also for all who ask meanwhile
         return self.latest
+
+    async def _read(self, now: datetime) -> None:
+        board = await self._open()
+        found = await board.all()
+        self.latest = [_decoder.decode(value) for value in found.values()]
+        if self._look is asyncio.current_task():  # else something was put meanwhile
+            self._read_at = now
 
     def up(self, report: Report) -> bool:
         """Whether the service was heard of lately, and well."""
@@ -101,6 +110,12 @@ class Reports:
         if self._board is None:
             self._board = await self._bus.board("reports", FORGET_S)
         return self._board
+
+
+def _seen(look: asyncio.Task[None]) -> None:
+    """Whoever asked may have gone: a failure that nobody is told of is no loss."""
+    if not look.cancelled():
+        look.exception()
 
 
 def as_configured(stats: BackendStats, backend: Backend) -> BackendStats:

@@ -121,6 +121,39 @@ async def test_others_see_it_within_the_refresh_and_ask_no_oftener(board: Board)
     assert [r.problem for r in await board.others.all()] == ["new"]
 
 
+async def test_all_who_ask_at_once_share_one_look(board: Board):
+    looks: list[str] = []
+
+    async def count(method: str) -> None:
+        looks.append(method)
+        await asyncio.sleep(0)
+
+    board.others._board = around(await board.bus.board("reports", FORGET_S), before=count)
+    await board.mine.put(board.a_report(problem="old"))
+    found = await asyncio.gather(*(board.others.all() for _ in range(5)))
+    assert [[r.problem for r in each] for each in found] == [["old"]] * 5
+    assert looks == ["all"]
+
+
+async def test_who_reports_during_a_look_does_not_take_it_for_the_newest(board: Board):
+    under_way, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold(method: str) -> None:
+        if method == "all":
+            under_way.set()
+            await go_on.wait()
+
+    await board.mine.put(board.a_report(problem="old"))
+    board.others._board = around(await board.bus.board("reports", FORGET_S), after=hold)
+    looking = asyncio.create_task(board.others.all())
+    await under_way.wait()
+    await board.others.put(board.a_report(problem="new"))
+    go_on.set()
+    assert [r.problem for r in await board.others.all()] == ["new"]
+    await looking
+    assert [r.problem for r in await board.others.all()] == ["new"]
+
+
 @pytest.mark.parametrize(
     ("age_s", "up"), [(0.0, True), (DOWN_AFTER_S - 0.001, True), (DOWN_AFTER_S, False)]
 )
