@@ -36,6 +36,7 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "requested": Wait("placement", "nobody chose a backend"),
         "placed": Wait("creation", "the backend did not begin to make it"),
         "provisioning": Wait("creation", "the backend did not tell whether it made it"),
+        "downloading": Wait("download", "the backend did not tell whether its image had come"),
         "cancelling": Wait("creation", "the backend did not tell that it had stopped making it"),
         "deleting": Wait("deletion", "the backend did not begin to delete it"),
         "removing": Wait("deletion", "the backend did not tell whether it deleted it"),

@@ -6,8 +6,16 @@ from enum import Enum
 import msgspec
 
 from domain.aggregates import volume
-from domain.aggregates.volume import connecting, detaching, encryption, extension, retyping
+from domain.aggregates.volume import (
+    connecting,
+    detaching,
+    encryption,
+    extension,
+    imaging,
+    retyping,
+)
 from domain.event import Event
+from domain.image import ImageProblem
 
 LEVEL = "ERROR"
 """Of every message there is."""
@@ -100,6 +108,8 @@ class Failure(msgspec.Struct, frozen=True):
 TELLS: Mapping[type[Event], Failure] = {
     volume.PlacementFailed: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),
     volume.ProvisioningFailed: Failure(Action.CREATE_VOLUME, Detail.DRIVER_DID_NOT_CREATE),
+    # of a problem that has a number of its own: see `failure_of`
+    imaging.DownloadFailed: Failure(Action.DOWNLOAD_IMAGE, Detail.UNKNOWN),
     # Cinder, which makes the key while it is asked, has no message of it
     encryption.KeyFailed: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
     connecting.ConnectionFailed: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_ATTACHED),
@@ -113,6 +123,21 @@ TELLS: Mapping[type[Event], Failure] = {
 }
 """The events that whoever asked is told of: what failed, and how. When this table changes, the
 version of the projection goes up (projections/messages.py)."""
+
+OF_IMAGES: Mapping[ImageProblem, Detail] = {
+    "unacceptable": Detail.IMAGE_FORMAT,
+    "no_room": Detail.NO_ROOM_FOR_IMAGE,
+    "not_copied": Detail.UNKNOWN,
+}
+
+
+def failure_of(event: Event) -> Failure:
+    """What one of the events in TELLS tells."""
+    failure = TELLS[type(event)]
+    if isinstance(event, imaging.DownloadFailed):
+        return msgspec.structs.replace(failure, detail=OF_IMAGES[event.problem])
+    return failure
+
 
 _ACTIONS = {action.number: action.text for action in Action}
 _DETAILS = {detail.number: detail.text for detail in Detail}

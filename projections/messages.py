@@ -24,7 +24,7 @@ from sqlalchemy import (
 from domain.aggregates import message
 from domain.aggregates.message import message_id
 from domain.event import Event, Recorded
-from domain.messages import LEVEL, TELLS
+from domain.messages import LEVEL, TELLS, failure_of
 from projections.columns import Instant, words
 from projections.filters import among
 from projections.paging import NEWEST_FIRST, Sort, page_of
@@ -49,13 +49,13 @@ def _table(name: str, metadata: MetaData) -> Table:
     return table
 
 
-MESSAGES = Projection("messages", version=4, build=_table)
+MESSAGES = Projection("messages", version=5, build=_table)
 
 
 @MESSAGES.projects(*TELLS)
 def told(recorded: Recorded[Event]) -> Put:
     """To the project on whose behalf it was tried."""
-    failure, moment = TELLS[type(recorded.event)], recorded.moment
+    failure, moment = failure_of(recorded.event), recorded.moment
     row = MessageRow(
         id=message_id(recorded.id),
         project_id=moment.actor.project_id,

@@ -99,7 +99,7 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=6, build=_table)
+VOLUMES = Projection("volumes", version=7, build=_table)
 
 
 # How events change it

@@ -315,6 +315,9 @@ class Deadlines(Section, frozen=True, kw_only=True):
             le=MOST_S,
         ),
     ] = 3600.0
+    download_s: Annotated[
+        Seconds, says("A backend with an image that it is to bring to a volume.", le=MOST_S)
+    ] = 86400.0
     deletion_s: Annotated[
         Seconds, says("A backend with a volume it is to delete, until error_deleting.", le=MOST_S)
     ] = 3600.0

@@ -7,6 +7,7 @@ ALIVE = (
     "requested",
     "placed",
     "provisioning",
+    "downloading",
     "available",
     "error",
     "cancelling",
@@ -22,6 +23,9 @@ SETTLED = ("available", "error", "error_deleting", "error_extending", "unreachab
 
 ON_BACKEND = (*SETTLED, "deleting", "removing")
 
+MAKING = ("provisioning", "downloading")
+"""A worker is at it; once the bytes of an image come, that can be seen."""
+
 DELETABLE = ("requested", "placed", *SETTLED)
 
 VOLUME = Lifecycle(
@@ -31,6 +35,7 @@ VOLUME = Lifecycle(
         ("requested",              [NEW],                          "requested"),
         ("encryption_fixed",       ["requested"],                  STAYS),
         ("source_claimed",         ["requested"],                  STAYS),
+        ("image_chosen",           ["requested"],                  STAYS),
         # in the append that ends its making, whatever ends it
         ("source_released",        ["available", "error", "deleting"], STAYS),
         # one that is encrypted waits for its key before it is placed
@@ -39,16 +44,19 @@ VOLUME = Lifecycle(
         ("key_failed",             ["requested", "error"],         "error"),
         ("placed",                 ["requested"],                  "placed"),
         ("placement_failed",       ["requested"],                  "error"),
-        # again in provisioning: the worker that held the claim is gone, another takes it over
-        ("provisioning_started",   ["placed", "provisioning"],     "provisioning"),
-        ("provisioned",            ["provisioning"],               "available"),
+        # again in these: the worker that held the claim is gone, another takes it over
+        ("provisioning_started",   ["placed", *MAKING],            "provisioning"),
+        ("download_progressed",    MAKING,                         "downloading"),
+        ("provisioned",            MAKING,                         "available"),
         # straight from placed when no worker came to make it
-        ("provisioning_failed",    ["placed", "provisioning"],     "error"),
+        ("provisioning_failed",    ["placed", *MAKING],            "error"),
+        # whatever backend had tried
+        ("download_failed",        MAKING,                         "error"),
         # that backend failed, another one shall try: it is on none until it is placed again
-        ("rescheduled",            ["placed", "provisioning"],     "requested"),
+        ("rescheduled",            ["placed", *MAKING],            "requested"),
         ("deletion_requested",     DELETABLE,                      "deleting"),
         # a driver is at work on it: its outcome is waited for, then deletion follows
-        ("cancellation_requested", ["provisioning"],               "cancelling"),
+        ("cancellation_requested", MAKING,                         "cancelling"),
         ("creation_cancelled",     ["cancelling"],                 "deleting"),
         ("deletion_started",       ["deleting", "removing"],       "removing"),
         # straight from deleting when no backend ever held it
@@ -116,6 +124,7 @@ VISIBLE_STATUS = {
     "requested": "creating",
     "placed": "creating",
     "provisioning": "creating",
+    "downloading": "downloading",
     "available": "available",
     "error": "error",
     "cancelling": "deleting",

@@ -22,6 +22,7 @@ MAY = frozenset(
     {
         "placed",
         "provisioning",
+        "downloading",
         "error",
         "cancelling",
         "deleting",

@@ -134,7 +134,9 @@ def _ended(event: Event) -> tuple[str, str | None] | None:
             return "made", None
         case volume.Rescheduled():
             return "failed, another backend shall try", event.reason
-        case volume.ProvisioningFailed():
+        case volume.imaging.DownloadProgressed():
+            return f"has {_part(event)} of its image", None
+        case volume.ProvisioningFailed() | volume.imaging.DownloadFailed():
             return "failed", event.reason
         case volume.CreationCancelled():
             return "cancelled", None
@@ -153,3 +155,8 @@ def _ended(event: Event) -> tuple[str, str | None] | None:
             return "changed where it is", None
         case _:
             return None
+
+
+def _part(event: volume.imaging.DownloadProgressed) -> str:
+    done = f"{event.done_bytes:,} bytes"
+    return done if event.total_bytes is None else f"{done} out of {event.total_bytes:,}"

@@ -10,6 +10,7 @@ from services.commands import (
     exporting,
     extension,
     giving_up,
+    imaging,
     message,
     migration,
     move,
@@ -30,6 +31,7 @@ from services.unit_of_work import UnitOfWork
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **volume.HANDLERS,
     **extension.HANDLERS,
+    **imaging.HANDLERS,
     **volume_reset.HANDLERS,
     **transfer.HANDLERS,
     **volume_properties.HANDLERS,

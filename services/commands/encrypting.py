@@ -3,6 +3,7 @@
 from domain.aggregates.encryption_key import EncryptionKey, key_of
 from domain.aggregates.volume import Volume, encryption
 from domain.aggregates.volume_type import VolumeType
+from domain.encryption import FRONT_END
 from domain.errors import InvalidRequest
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
@@ -12,7 +13,7 @@ def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[Encry
     """Fixes how a new volume is encrypted; the key that it needs, to be stored in the same append.
 
     None where its type is not encrypted. Raises InvalidRequest where several hosts may write
-    (Cinder: 400).
+    (Cinder: 400), and where an image would have to be encrypted on its way.
     """
     wanted = volume_type.encryption
     if wanted is None:
@@ -20,6 +21,11 @@ def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[Encry
     if volume_type.multiattach:
         raise InvalidRequest(
             f"Volume type {volume_type.name} is encrypted and multiattach: volumes cannot be both."
+        )
+    if volume.image is not None and wanted.control_location == FRONT_END:
+        raise InvalidRequest(
+            f"Volume type {volume_type.name} is encrypted by the hosts that volumes are attached"
+            " to: an image cannot be written to such a volume."
         )
     encryption.fix(volume, wanted, at)
     project_id = volume.project_id

@@ -13,6 +13,7 @@ from domain.aggregates.volume.under_way import Migration, Retype
 from domain.deadlines import Allowed, overdue, overdue_attachments
 from domain.event import Moment
 from domain.lifecycle import IDLE
+from domain.machines.volume import MAKING
 from services.commands import encrypting, settling
 from services.unit_of_work import UnitOfWork
 
@@ -49,7 +50,7 @@ async def _given_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -
     if volume.operation != IDLE:
         return await settling.give_up(volume, reason, work, at)
     # what no worker has claimed has left nothing on its backend
-    left_on = volume.host if volume.state == "provisioning" else None
+    left_on = volume.host if volume.state in MAKING else None
     keys = await encrypting.without_key(volume, reason, work, at)
     if not keys:
         giving_up.end_waiting(volume, reason, at)

@@ -9,10 +9,11 @@ from msgspec import UNSET, UnsetType
 
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.volume import Volume, detaching
+from domain.aggregates.volume import Volume, detaching, imaging
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest, NotFound, OverQuota
 from domain.event import Moment
+from domain.image import ChosenImage
 from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
@@ -24,7 +25,8 @@ from services.unit_of_work import UnitOfWork
 
 
 class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """A raw volume. `known_zones` are the availability zones there are when it is asked for.
+    """A new volume, with nothing on it or an image. `known_zones` are the availability zones
+    there are when it is asked for.
 
     `type_visible_to` is the project that must see the type; None sees all.
     """
@@ -44,6 +46,8 @@ class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
     type_visible_to: str | None = None
     hints: Mapping[str, Any] = {}
     """Cinder's scheduler hints."""
+    image: ChosenImage | None = None
+    """What is to be on it."""
     at: Moment
 
 
@@ -172,6 +176,8 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
         hints=checked_hints(cmd.hints),
         at=cmd.at,
     )
+    if cmd.image is not None:
+        imaging.choose(volume, cmd.image, cmd.at)
     key = encrypted(volume, volume_type, cmd.at)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
@@ -264,6 +270,7 @@ async def finish_provisioning(cmd: FinishProvisioning, work: UnitOfWork) -> None
     host = volume.host
     if cmd.failure is None:
         volume.provisioned(cmd.attempt, cmd.provider_id, cmd.at)
+        imaging.show(volume, cmd.at)
     else:
         volume.provisioning_failed(cmd.attempt, cmd.failure, cmd.at, elsewhere=cmd.elsewhere)
     settled = await settling.after_attempt(volume, host, cmd.failure or "", work, cmd.at)

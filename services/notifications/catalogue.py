@@ -61,6 +61,7 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     volume.Requested: [tells("volume.create.start", the_volume)],
     volume.Provisioned: [tells("volume.create.end", the_volume)],
     volume.ProvisioningFailed: [warns("volume.create.error", the_failure)],
+    volume.imaging.DownloadFailed: [warns("volume.create.error", the_failure)],
     volume.encryption.KeyFailed: [warns("volume.create.error", the_failure)],
     volume.PlacementFailed: [
         warns("scheduler.create_volume", creation_refused),
@@ -105,6 +106,8 @@ SILENT: Mapping[type[Event], str] = {
     volume.Placed: "creation is under way",
     volume.SourceClaimed: "creation is under way",
     volume.SourceReleased: "creation has ended, which is told",
+    volume.imaging.ImageChosen: "creation is under way",
+    volume.imaging.DownloadProgressed: "creation is under way",
     volume.encryption.EncryptionFixed: "creation is under way",
     volume.encryption.KeyMade: "creation is under way",
     volume.ProvisioningStarted: "creation is under way",

@@ -68,6 +68,7 @@ OUTCOMES = {
     "requested": "placement_failed",
     "placed": "rescheduled",
     "provisioning": "rescheduled",
+    "downloading": "rescheduled",
     "cancelling": "creation_cancelled",
     "deleting": "deletion_failed",
     "removing": "deletion_failed",

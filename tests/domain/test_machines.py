@@ -47,6 +47,7 @@ AT_REST = {
 
 CINDER_STATUSES = {
     "creating",
+    "downloading",
     "available",
     "error",
     "deleting",
@@ -171,6 +172,12 @@ VISIBLE_MOVES = {
     ("creating", "available"),
     ("creating", "error"),
     ("creating", "deleting"),
+    # the bytes of its image come; another backend may have to begin anew
+    ("creating", "downloading"),
+    ("downloading", "creating"),
+    ("downloading", "available"),
+    ("downloading", "error"),
+    ("downloading", "deleting"),
     ("available", "deleting"),
     ("error", "deleting"),
     ("error_deleting", "deleting"),

@@ -80,16 +80,23 @@ LEGAL: dict[str, dict[str, list[str]]] = {
     "start provisioning": {
         "placed": ["provisioning_started"],
         "provisioning": ["provisioning_started"],
+        "downloading": ["provisioning_started"],
     },
-    "provisioned": {"provisioning": ["provisioned"], "cancelling": ["creation_cancelled"]},
+    "provisioned": {
+        "provisioning": ["provisioned"],
+        "downloading": ["provisioned"],
+        "cancelling": ["creation_cancelled"],
+    },
     "provisioned, late": {},
     "provisioning failed": {
         "provisioning": ["provisioning_failed"],
+        "downloading": ["provisioning_failed"],
         "cancelling": ["creation_cancelled"],
     },
     "provisioning failed, late": {},
     "failed, may work elsewhere": {
         "provisioning": ["rescheduled"],
+        "downloading": ["rescheduled"],
         "cancelling": ["creation_cancelled"],
     },
     "abandon creation": {"cancelling": ["creation_cancelled"]},
@@ -104,6 +111,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "requested": ["deletion_requested"],
         "placed": ["deletion_requested"],
         "provisioning": ["cancellation_requested"],
+        "downloading": ["cancellation_requested"],
         "available": ["deletion_requested"],
         "error": ["deletion_requested"],
         "cancelling": [],

@@ -14,6 +14,7 @@ from domain.aggregates.volume import (
     detaching,
     encryption,
     extension,
+    imaging,
     retyping,
 )
 from domain.encryption import Encryption
@@ -34,7 +35,7 @@ from tests.projections.histories import (
     at,
     numbered,
 )
-from tests.support.builders import a_move, an_id
+from tests.support.builders import AN_IMAGE, a_move, an_id
 
 ONE = ServiceName(VOLUME_SERVICE, "h@a")
 
@@ -80,6 +81,15 @@ def unmakeable():
     made = a_volume(number=9)
     made.place(CHOSEN, at(1))
     made.provisioning_failed(made.start_provisioning("w", at(2)), "broken", at(3))
+    return made
+
+
+def without_its_image(problem):
+    made = a_volume("v", number=9)
+    imaging.choose(made, AN_IMAGE, at(1))
+    made.place(CHOSEN, at(2))
+    attempt = made.start_provisioning("w", at(3))
+    imaging.download_failed(made, attempt, problem, "it has a backing file", at(4))
     return made
 
 
@@ -163,6 +173,9 @@ TOLD = [
     (not_disconnected, detaching.DisconnectionFailed, "VOLUME_VOLUME_004_022"),
     (lambda: unplaceable(1), volume.PlacementFailed, "VOLUME_VOLUME_001_003"),
     (unmakeable, volume.ProvisioningFailed, "VOLUME_VOLUME_008_012"),
+    (lambda: without_its_image("unacceptable"), imaging.DownloadFailed, "VOLUME_VOLUME_005_029"),
+    (lambda: without_its_image("no_room"), imaging.DownloadFailed, "VOLUME_VOLUME_005_007"),
+    (lambda: without_its_image("not_copied"), imaging.DownloadFailed, "VOLUME_VOLUME_005_001"),
     (without_a_key, encryption.KeyFailed, "VOLUME_VOLUME_008_001"),
     (refused, extension.ExtensionRefused, "VOLUME_VOLUME_007_003"),
     (not_extended, extension.ExtensionFailed, "VOLUME_VOLUME_007_010"),

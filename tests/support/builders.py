@@ -10,9 +10,10 @@ from domain.aggregates.move import Move
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.snapshot import Snapshot
-from domain.aggregates.volume import Source, Volume, attaching, exporting, extension
+from domain.aggregates.volume import Source, Volume, attaching, exporting, extension, imaging
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
+from domain.image import ChosenImage
 from domain.placement import Origin, Pool, Request, place
 
 PROJECT = "a-project"
@@ -66,6 +67,16 @@ def a_pool(
         **more,
     )
 
+
+AN_IMAGE = ChosenImage(
+    id="1a6e0001-0000-4000-8000-000000000001",
+    name="cirros",
+    disk_format="raw",
+    container_format="bare",
+    size=3 * 2**20,
+    updated_at=MORNING,
+    properties={"hw_disk_bus": "virtio", "os_glance_importing_to_stores": "a"},
+)
 
 A_PLACE = place([a_pool()], Request(size_gib=1))
 NO_PLACE = place([], Request(size_gib=1))
@@ -139,6 +150,14 @@ def _cut_off(volume: Volume) -> None:
     exporting.lost(volume, "the array is offline", a_moment())
 
 
+def _image(volume: Volume) -> None:
+    imaging.choose(volume, AN_IMAGE, a_moment())
+
+
+def _come(volume: Volume) -> None:
+    imaging.progress(volume, volume.attempt, 0, a_moment())
+
+
 _place: Step = lambda v: v.place(A_PLACE, a_moment(), most=3)  # noqa: E731
 _start: Step = lambda v: v.start_provisioning("worker-1", a_moment())  # noqa: E731
 _delete: Step = lambda v: v.request_deletion(a_moment(), force=True)  # noqa: E731
@@ -149,6 +168,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "requested": [],
     "placed": [_place],
     "provisioning": [_place, _start],
+    "downloading": [_image, _place, _start, _come],
     "available": [_place, _start, _made],
     "error": [_place, _start, _failed],
     "cancelling": [_place, _start, _delete],

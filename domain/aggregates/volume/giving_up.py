@@ -46,7 +46,7 @@ def end_waiting(volume: Volume, reason: str, at: Moment) -> None:
     match volume.state:
         case "requested":
             volume.place(Decision(candidates=[], reason=reason), at, most=volume.most_placements)
-        case "placed" | "provisioning":
+        case "placed" | "provisioning" | "downloading":
             volume.creation_failed(reason, at, elsewhere=True)
         case "cancelling":
             volume.abandon_creation(at, reason=reason)

@@ -33,6 +33,7 @@ from domain.aggregates.volume.under_way import UnderWay
 from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
+from domain.image import ChosenImage
 from domain.lifecycle import IDLE, Lifecycle
 from domain.machines.attachment import ATTACHMENT, OWED
 from domain.machines.volume import SETTLED, VOLUME, visible_status
@@ -45,8 +46,11 @@ _DELETABLE = ("requested", "available", "error", "error_extending", "unreachable
 RESTING = (*SETTLED, "deleted")
 """States in which nobody owes anything."""
 
-BEING_MADE = ("requested", "placed", "provisioning", "cancelling")
+BEING_MADE = ("requested", "placed", "provisioning", "downloading", "cancelling")
 """Where it is not known yet whether it comes to be."""
+
+CLAIMED = ("provisioning", "downloading", "cancelling", "removing")
+"""Where a worker is at it, making or deleting."""
 
 Evolution = Callable[["Volume", Any, Moment], None]
 V = TypeVar("V", bound=Evolution)
@@ -71,7 +75,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 8
+    snapshot_version: ClassVar[int] = 9
 
     project_id: str = ""
     size_gib: int = 0
@@ -105,6 +109,8 @@ class Volume(Aggregate):
     encryption: Encryption | None = None
     """None: it is not encrypted."""
     encryption_key_id: str | None = None
+    image: ChosenImage | None = None
+    """What it holds from the beginning, or is to."""
     source: Source | None = None
     """What it is made from; None: it begins with zeros, or with what comes from elsewhere."""
     holds_source: bool = False
@@ -194,7 +200,7 @@ class Volume(Aggregate):
 
     def provisioned(self, attempt: int, provider_id: str | None, at: Moment) -> None:
         """The worker made it. Raises Superseded if the claim is no longer this attempt's."""
-        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        self.check_claim(attempt, *CLAIMED)
         if self.state == "cancelling":
             self.abandon_creation(at)
         else:
@@ -210,7 +216,7 @@ class Volume(Aggregate):
         `elsewhere` says that another backend may well succeed; then one shall try, unless as many
         have tried as may.
         """
-        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        self.check_claim(attempt, *CLAIMED)
         if self.state == "cancelling":
             self.abandon_creation(at)
         else:
@@ -258,7 +264,7 @@ class Volume(Aggregate):
         held = self.operation != IDLE or self.attach_status != DETACHED
         if not force and (self.state not in _DELETABLE or held):
             raise self.not_allowed("delete", ("available", "error"))
-        if self.state == "provisioning":
+        if self.state in ("provisioning", "downloading"):
             self.record(CancellationRequested(host=self.held_by(), forced=force), at)
         else:
             self.record(DeletionRequested(host=self.host, forced=force), at)
@@ -275,7 +281,7 @@ class Volume(Aggregate):
 
     def deletion_failed(self, attempt: int, reason: str, at: Moment) -> None:
         """The backend refused. Raises Superseded if the claim is no longer this attempt's."""
-        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        self.check_claim(attempt, *CLAIMED)
         self.give_up_deletion(reason, at)
 
     def give_up_deletion(self, reason: str, at: Moment) -> None:
@@ -284,7 +290,7 @@ class Volume(Aggregate):
 
     def found_busy(self, attempt: int, reason: str, at: Moment) -> None:
         """The backend says it is in use. Raises Superseded as `deletion_failed`."""
-        self.check_claim(attempt, "provisioning", "cancelling", "removing")
+        self.check_claim(attempt, *CLAIMED)
         self.record(FoundBusy(host=self.held_by(), attempt=attempt, reason=reason), at)
 
     # words about it

@@ -30,6 +30,7 @@ from domain.aggregates.volume import (
     exporting,
     extension,
     holding,
+    imaging,
     migrating,
     moving,
     offering,
@@ -40,6 +41,7 @@ from domain.aggregates.volume import (
 from domain.encryption import Encryption
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
+from domain.image import ChosenImage
 from domain.placement import Decision, Origin, Request, Tried, Verdict
 
 AGGREGATE_ID = UUID("7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01")
@@ -67,6 +69,21 @@ MOMENT = Moment(
 
 AMOUNTS = {"volumes": 1, "gigabytes": 20, f"volumes_{TYPE_ID}": 1, f"gigabytes_{TYPE_ID}": 20}
 
+IMAGE = ChosenImage(
+    id="5e8b7a90-1c2d-4f3e-9a8b-7c6d5e4f3a2b",
+    name="cirros 0.6",
+    disk_format="qcow2",
+    container_format="bare",
+    size=21_233_664,
+    virtual_size=117_440_512,
+    min_disk=1,
+    min_ram=64,
+    checksum="87617e24a5e30cb3b87fa61c0d1c7a6e",
+    os_hash_algo="sha512",
+    os_hash_value="9f2c4d",
+    updated_at=datetime(2029, 12, 31, 23, 59, 58, tzinfo=UTC),
+    properties={"hw_disk_bus": "virtio"},
+)
 REFUSED = Verdict(
     pool="storage2@silver#pool1",
     zone="nova",
@@ -424,6 +441,13 @@ EXAMPLES: dict[str, Event] = {
         attempt=2,
         reason="the array is offline",
         tried=[TRIED, Tried(pool=HOST, reason="the array is offline")],
+    ),
+    "volume.image_chosen.v1": imaging.ImageChosen(image=IMAGE),
+    "volume.download_progressed.v1": imaging.DownloadProgressed(
+        host=HOST, attempt=2, done_bytes=10_485_760, total_bytes=21_233_664
+    ),
+    "volume.download_failed.v1": imaging.DownloadFailed(
+        host=HOST, attempt=2, problem="unacceptable", reason="it has a backing file"
     ),
     "volume.rescheduled.v1": volume.Rescheduled(
         host=HOST,

@@ -229,6 +229,7 @@ DUE: Mapping[str, Sequence[str]] = {
     "requested": ["place", "place nowhere", "give up"],
     "placed": ["start", "give up"],
     "provisioning": ["start", "made", "not made", "give up"],
+    "downloading": ["start", "come", "made", "not made", "not come", "give up"],
     "cancelling": ["start", "made", "not made", "give up"],
     "deleting": ["remove", "give up"],
     "deleting, never made": ["remove"],

@@ -186,6 +186,23 @@ LIVES: list[tuple[str, list[str], str, dict[str, tuple[int, int]]]] = [
         {"volumes": (1, 0), "gigabytes": (2, 0)},
     ),
     (
+        "downloading",
+        [
+            "volume.provisioned",
+            "volume.bootable_changed",
+            "volume.image_metadata_changed",
+            "quota_reservation.committed",
+        ],
+        "made",
+        {"volumes": (1, 0), "gigabytes": (2, 0)},
+    ),
+    (
+        "downloading",
+        ["volume.download_failed", "quota_reservation.committed"],
+        "not come",
+        {"volumes": (1, 0), "gigabytes": (2, 0)},
+    ),
+    (
         "provisioning",
         ["volume.cancellation_requested"],
         "force",
@@ -262,6 +279,10 @@ async def test_each_step_of_a_life_records_its_events_and_settles_its_quota(
 
 LEGAL = {(state, step) for state, _, step, _ in LIVES} | {
     ("provisioning", "start"),
+    ("downloading", "start"),
+    ("downloading", "come"),
+    ("downloading", "not made"),
+    ("downloading", "force"),
     ("requested", "force"),
     ("available", "force"),
     ("error", "force"),

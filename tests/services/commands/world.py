@@ -16,6 +16,7 @@ from domain.lifecycle import NEW
 from domain.placement import Pool
 from domain.quota import Ledger, of_type, settle
 from services.commands import HANDLERS
+from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.volume import (
     CreateVolume,
     DeleteVolume,
@@ -27,7 +28,7 @@ from services.commands.volume import (
 )
 from services.commands.volume_type import EncryptVolumeType, EnsureDefaultVolumeType
 from services.unit_of_work import Commands
-from tests.support.builders import PROJECT, USER, ZONE, a_moment, a_pool, an_id, bare
+from tests.support.builders import AN_IMAGE, PROJECT, USER, ZONE, a_moment, a_pool, an_id, bare
 
 LIMITS = {"volumes": 10, "gigabytes": 100}
 
@@ -107,6 +108,8 @@ class World:
 
     async def has_a_volume(self, *, in_state: str, number: int = 1, **changes: Any) -> "World":
         """One that came there by commands alone."""
+        if come in PATHS[in_state]:
+            changes = {"image": AN_IMAGE, **changes}
         await self.run(self.creation(number, **changes))
         for step in PATHS[in_state]:
             await self.run(await step(self, an_id(number)))
@@ -221,6 +224,18 @@ async def not_made(world: World, id: UUID) -> FinishProvisioning:
     return FinishProvisioning(id=id, attempt=attempt, failure="no space", at=a_moment())
 
 
+async def come(world: World, id: UUID) -> RecordDownload:
+    attempt = await _attempt(world, id)
+    return RecordDownload(id=id, attempt=attempt, done_bytes=2**20, at=a_moment())
+
+
+async def not_come(world: World, id: UUID) -> FailDownload:
+    attempt = await _attempt(world, id)
+    return FailDownload(
+        id=id, attempt=attempt, problem="not_copied", reason="it is gone", at=a_moment()
+    )
+
+
 async def delete(world: World, id: UUID) -> DeleteVolume:
     return DeleteVolume(id=id, project_id=PROJECT, at=a_moment())
 
@@ -253,6 +268,8 @@ STEPS: dict[str, Step] = {
     "start": start,
     "made": made,
     "not made": not_made,
+    "come": come,
+    "not come": not_come,
     "delete": delete,
     "force": force,
     "remove": remove,
@@ -266,6 +283,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "requested": [],
     "placed": [place],
     "provisioning": [place, start],
+    "downloading": [place, start, come],
     "available": [place, start, made],
     "error": [place, start, not_made],
     "error, on no backend": [place_nowhere],
@@ -288,6 +306,7 @@ PAID: dict[str, set[str]] = {
     "requested": _OPEN,
     "placed": _OPEN,
     "provisioning": _OPEN,
+    "downloading": _OPEN,
     "available": _KEPT,
     "error": _KEPT,
     "cancelling": _OPEN,

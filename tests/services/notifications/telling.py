@@ -19,6 +19,7 @@ from domain.aggregates.volume import (
     exporting,
     extension,
     holding,
+    imaging,
     migrating,
     moving,
     offering,
@@ -31,6 +32,7 @@ from domain.event import Moment
 from services.notifications.telling import Notifications
 from tests.support.builders import (
     A_PLACE,
+    AN_IMAGE,
     MORNING,
     NO_PLACE,
     THERE,
@@ -52,6 +54,9 @@ STEPS: Mapping[str, Step] = {
     "key": lambda v, at: encryption.key_made(v, "key-1", at),
     "no_key": lambda v, at: encryption.key_failed(v, "sealed", at),
     "place": lambda v, at: v.place(A_PLACE, at, most=3),
+    "image_chosen": lambda v, at: imaging.choose(v, AN_IMAGE, at),
+    "come": lambda v, at: imaging.progress(v, v.attempt, 2**20, at),
+    "not_come": lambda v, at: imaging.download_failed(v, v.attempt, "not_copied", "it is gone", at),
     "unplaceable": lambda v, at: v.place(NO_PLACE, at),
     "start": lambda v, at: v.start_provisioning("worker-1", at),
     "made": lambda v, at: v.provisioned(v.attempt, "provider-1", at),

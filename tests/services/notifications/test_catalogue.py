@@ -21,6 +21,8 @@ def at_once(operation: str) -> list[str]:
 PATHS: list[tuple[str, list[str]]] = [
     ("place start made", CREATED),
     ("place start failed", ["volume.create.start", "volume.create.error"]),
+    ("image_chosen place start come made", CREATED),
+    ("image_chosen place start come not_come", ["volume.create.start", "volume.create.error"]),
     ("encrypt key place start made", CREATED),
     ("encrypt no_key", ["volume.create.start", "volume.create.error"]),
     (

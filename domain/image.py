@@ -1,0 +1,107 @@
+"""Images as far as volumes are concerned: what is to be known of one, and what it may become.
+
+Sources: lifecycles 3 and 5 (Cinder's create flow), Glance's image schema.
+"""
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from domain.errors import InvalidRequest
+
+GIB = 2**30
+
+ImageProblem = Literal["unacceptable", "no_room", "not_copied"]
+"""Why an image did not become a volume: it is not what may become one (Cinder's
+ImageUnacceptable), there was no room for it on its way (ImageTooBig), or it did not come
+(ImageCopyFailure)."""
+
+_OF_THE_SERVICE_ITSELF = ("os_glance", "img_signature", "cinder_encryption_key")
+"""How names of properties begin that say something of the image's bytes in their store."""
+
+
+class ChosenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An image as its service described it when a volume was asked for that is to hold it.
+
+    `size` and `virtual_size` are bytes, null where the service did not know them; `min_disk` is
+    GiB, `min_ram` MiB; `checksum` is an MD5, `os_hash_value` a digest by `os_hash_algo`.
+    """
+
+    id: str
+    name: str
+    disk_format: str
+    container_format: str
+    size: int | None
+    virtual_size: int | None = None
+    min_disk: int = 0
+    min_ram: int = 0
+    checksum: str | None = None
+    os_hash_algo: str | None = None
+    os_hash_value: str | None = None
+    updated_at: datetime
+    properties: dict[str, str] = {}
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """What its bytes have to add up to, by hashlib's names of the algorithms."""
+        said = {"md5": self.checksum, self.os_hash_algo: self.os_hash_value}
+        return {name: value for name, value in said.items() if name and value}
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether its disk can be read only with a key that is not known here."""
+        return "cinder_encryption_key_id" in self.properties
+
+    def check_fits(self, size_gib: int) -> None:
+        """Raises InvalidRequest unless a volume of that size can hold it."""
+        room = size_gib * GIB
+        if self.is_encrypted:
+            raise InvalidRequest(f"Image {self.id} is encrypted: it cannot become a volume.")
+        if (self.size or 0) > room:
+            raise InvalidRequest(
+                f"Image {self.id} has {_gib(self.size or 0)} GiB, more than the volume's"
+                f" {size_gib} GiB."
+            )
+        if self.min_disk > size_gib:
+            raise InvalidRequest(
+                f"Image {self.id} needs a volume of at least {self.min_disk} GiB, not {size_gib}."
+            )
+        if (self.virtual_size or 0) > room:
+            raise InvalidRequest(
+                f"Image {self.id} becomes a disk of {_gib(self.virtual_size or 0)} GiB, more than"
+                f" the volume's {size_gib} GiB."
+            )
+
+    def same_content(self, now: "ChosenImage") -> bool:
+        """Whether the image, as it is now, still has these bytes. Images do not change; files in a
+        directory, and what somebody puts in place of one, do."""
+        return (self.size, self.digests, self.disk_format) == (
+            now.size,
+            now.digests,
+            now.disk_format,
+        )
+
+    @property
+    def volume_metadata(self) -> dict[str, str]:
+        """What a volume that holds it remembers of it (Cinder's volume_image_metadata)."""
+        kept = {
+            name: value
+            for name, value in self.properties.items()
+            if not name.startswith(_OF_THE_SERVICE_ITSELF) and "\x00" not in name + value
+        }
+        return kept | {
+            "image_id": self.id,
+            "image_name": self.name,
+            "checksum": self.checksum or "",
+            "container_format": self.container_format,
+            "disk_format": self.disk_format,
+            "min_disk": str(self.min_disk),
+            "min_ram": str(self.min_ram),
+            "size": str(self.size or 0),
+        }
+
+
+def _gib(size: int) -> int:
+    """Rounded up, as Cinder does."""
+    return -(-size // GIB)
