@@ -4,6 +4,7 @@ Sources: lifecycles 3 and 5 (Cinder's create flow), Glance's image schema.
 """
 
 from datetime import datetime
+from hashlib import algorithms_available
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,14 @@ ImageUnacceptable), there was no room for it on its way (ImageTooBig), or it did
 
 _OF_THE_SERVICE_ITSELF = ("os_glance", "img_signature", "cinder_encryption_key")
 """How names of properties begin that say something of the image's bytes in their store."""
+
+
+def digests_of(checksum: str | None, algorithm: str | None, value: str | None) -> dict[str, str]:
+    """What is worth computing of what is said of an image, by hashlib's name of the algorithm: the
+    MD5 only where there is nothing better, since it says nothing more then and costs the most."""
+    if algorithm and value and algorithm in algorithms_available:
+        return {algorithm: value}
+    return {"md5": checksum} if checksum else {}
 
 
 class ChosenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,9 +53,8 @@ class ChosenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @property
     def digests(self) -> dict[str, str]:
-        """What its bytes have to add up to, by hashlib's names of the algorithms."""
-        said = {"md5": self.checksum, self.os_hash_algo: self.os_hash_value}
-        return {name: value for name, value in said.items() if name and value}
+        """What its bytes have to add up to, by hashlib's name of the algorithm."""
+        return digests_of(self.checksum, self.os_hash_algo, self.os_hash_value)
 
     @property
     def is_encrypted(self) -> bool:

@@ -12,6 +12,7 @@ import msgspec
 
 from adapters.bus.port import Bus
 from adapters.event_store.port import EventStore
+from adapters.image_service.port import ImageService
 from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.errors import LapilliError, NotAllowed, NotFound, Unavailable
 from domain.event import Event, Recorded
@@ -42,6 +43,7 @@ class Lapilli:
         bus: Bus,
         reports: Reports,
         commands: Commands,
+        images: ImageService,
         default_limits: Mapping[str, int],
         clock: Callable[[], datetime],
         new_id: Callable[[], UUID],
@@ -50,6 +52,7 @@ class Lapilli:
         """`appended` is woken when the log has grown."""
         self.settings = settings
         self.views = views
+        self.images = images
         self.clock = clock
         self.new_id = new_id
         self._store = store

@@ -172,6 +172,13 @@ def open_image_service(settings: Settings) -> ImageService:
     return DirectoryImageService(settings.images_path)
 
 
+def conversion_directory(settings: Settings) -> Path:
+    """Where images lie that have to be converted. Treated as by `open_driver`."""
+    if not settings.image_service.conversion_directory:
+        settings.conversion_path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings.conversion_path
+
+
 def backend_host(settings: Settings, backend: str) -> str:
     """host@backend, under which volumes are placed."""
     return f"{settings.host_name}@{backend}"

@@ -19,6 +19,7 @@ from adapters.bus.port import Bus
 from adapters.drivers.contract import Driver
 from adapters.event_store.port import EventStore
 from adapters.event_store.sql import SqlEventStore
+from adapters.image_service.port import ImageService
 from adapters.key_manager.port import KeyManager
 from projections.generations import create_tables
 from projections.views import Views
@@ -47,6 +48,7 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     open_driver: Callable[[str], Driver]
     """Of a configured backend."""
     open_keys: Callable[[], KeyManager]
+    open_images: Callable[[], ImageService]
     clock: Callable[[], datetime] = composition.now
     monotonic: Callable[[], float] = time.monotonic
     new_id: Callable[[], UUID] = uuid4
@@ -100,6 +102,7 @@ async def open_node(
             commands=Commands(store),
             open_driver=partial(composition.open_driver, settings),
             open_keys=partial(composition.open_key_manager, settings),
+            open_images=partial(composition.open_image_service, settings),
             ready=ready,
             listener=listener,
         )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,7 @@ from services.processes.attaching import Attaching, Detaching
 from services.processes.backend_work import answered
 from services.processes.deadlines import keep_deadlines
 from services.processes.deletion import Deletion
+from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.exporting import Exporting
 from services.processes.extension import Extending, ExtensionPlacement
@@ -40,7 +41,7 @@ from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
-from services.processes.sweep import keep_swept, sweep, sweep_connections, sweep_keys
+from services.processes.sweep import keep_swept, sweep, sweep_connections, sweep_images, sweep_keys
 from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
@@ -75,7 +76,8 @@ async def api(node: Node) -> None:
         ),
         ready=node.ready,
     )
-    async with _beside(application.watch(interval_s=1.0)):
+    async with AsyncExitStack() as ending, _beside(application.watch(interval_s=1.0)):
+        ending.push_async_callback(application.images.close)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await asyncio.shield(serving)
@@ -94,6 +96,7 @@ def application_of(node: Node) -> Lapilli:
         bus=node.bus,
         reports=node.reports,
         commands=node.commands,
+        images=node.open_images(),
         default_limits=composition.default_limits(node.settings),
         clock=node.clock,
         new_id=node.new_id,
@@ -231,6 +234,14 @@ async def backend(node: Node, name: str) -> None:
     moving = Moving(
         **shared, reach=neighbours.driver, copy_timeout_s=settings.processes.copy_timeout_s
     )
+    images = node.open_images()
+    downloads = Downloads(
+        images=images,
+        driver=driver,
+        directory=composition.conversion_directory(settings),
+        clock=node.clock,
+        timeout_s=settings.processes.copy_timeout_s,
+    )
     exporting = Exporting(
         commands=node.commands,
         views=node.views,
@@ -253,11 +264,14 @@ async def backend(node: Node, name: str) -> None:
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
             _beside(keep_swept(partial(sweep_connections, *swept, backend=host), where=host)),
             _beside(keep_swept(sweeping, where=host)),
+            _beside(keep_swept(partial(sweep_images, node.commands, downloads), where=host)),
             _beside(exporting.keep_exported()),
         ):
-            work = (Provisioning, Extending, Attaching, Detaching, Deletion, RemnantRemoval)
-            await _work(node, *(kind(**shared) for kind in work), moving)
+            provisioning = Provisioning(**shared, downloads=downloads)
+            work = (Extending, Attaching, Detaching, Deletion, RemnantRemoval)
+            await _work(node, provisioning, *(kind(**shared) for kind in work), moving)
     finally:
+        await images.close()
         await neighbours.close()
         await driver.close()
 

@@ -276,6 +276,13 @@ class ImageService(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[
         Seconds, says("How long one answer may take, and each 4 MiB of an image.")
     ] = 30.0
+    conversion_directory: Annotated[
+        str,
+        says(
+            "Where images lie that have to be converted, on each machine of a backend."
+            " Empty: `data_dir`/conversion."
+        ),
+    ] = ""
     formats: Annotated[
         tuple[DiskFormat, ...],
         says("Disk formats that volumes are made from; others than raw need qemu-img."),
@@ -450,6 +457,14 @@ class Settings(Section, frozen=True, kw_only=True):
         """Where backups are kept."""
         directory = self.backups.directory
         return Path(directory).expanduser().resolve() if directory else self.data_path / "backups"
+
+    @property
+    def conversion_path(self) -> Path:
+        """Where images lie that have to be converted."""
+        directory = self.image_service.conversion_directory
+        return (
+            Path(directory).expanduser().resolve() if directory else self.data_path / "conversion"
+        )
 
     @property
     def images_path(self) -> Path:

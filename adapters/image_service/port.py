@@ -7,12 +7,12 @@ outlives the request that brought it; what a project may see is decided by Glanc
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
-from hashlib import algorithms_available
 from typing import Literal, Protocol
 
 import msgspec
 
 from domain.errors import LapilliError
+from domain.image import digests_of
 
 PART = "image service"
 """What is unavailable when it does not answer."""
@@ -59,12 +59,8 @@ class Image(NewImage, frozen=True, kw_only=True):
 
     @property
     def digests(self) -> dict[str, str]:
-        """What its bytes have to add up to, by hashlib's name of the algorithm: the MD5 only where
-        there is nothing better, since it says nothing more then and costs the most."""
-        algorithm, value = self.os_hash_algo, self.os_hash_value
-        if algorithm and value and algorithm in algorithms_available:
-            return {algorithm: value}
-        return {"md5": self.checksum} if self.checksum else {}
+        """What its bytes have to add up to, by hashlib's name of the algorithm."""
+        return digests_of(self.checksum, self.os_hash_algo, self.os_hash_value)
 
 
 class ImageRefused(LapilliError):

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from adapters.drivers.content import BLOCK_BYTES, Block, Blocks, is_zero
+from adapters.drivers.content import BLOCK_BYTES, Block, is_zero
 from adapters.image_service.port import Stream
 from adapters.images import formats
 from adapters.images.unacceptable import refuse_if
@@ -15,7 +15,7 @@ Pieces = AsyncGenerator[Piece, None]
 """In the order of their offsets, not overlapping; what is zero may be left out."""
 
 
-async def blocks(pieces: Pieces, *, volume_bytes: int) -> Blocks:
+async def blocks(pieces: Pieces, *, volume_bytes: int) -> AsyncGenerator[Block, None]:
     """The same, cut as blocks are. Raises ImageUnacceptable for what a volume has no room for."""
     started: bytearray | None = None  # the block that the pieces so far do not fill
     base = 0

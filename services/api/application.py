@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from adapters.image_service.port import ImageService
 from domain.event import Event
 from domain.quota import Usage
 from projections.views import Views
@@ -53,6 +54,8 @@ class Application(Protocol):
 
     settings: Settings
     views: Views
+    images: ImageService
+    """Where images are that volumes are made from."""
 
     def clock(self) -> datetime:
         """The time, in UTC."""

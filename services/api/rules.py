@@ -31,6 +31,7 @@ PERSONAS: Mapping[str, str] = {
 }
 
 CREATE = "volume:create"
+CREATE_FROM_IMAGE = "volume:create_from_image"
 GET = "volume:get"
 GET_ALL = "volume:get_all"
 UPDATE = "volume:update"
@@ -122,6 +123,7 @@ POOLS = "scheduler_extension:scheduler_stats:get_pools"
 
 RULES: Mapping[str, str] = {
     CREATE: MEMBER,
+    CREATE_FROM_IMAGE: MEMBER,
     RESET_STATUS: ADMIN,
     TRANSFER_CREATE: MEMBER,
     TRANSFER_ACCEPT: MEMBER,

@@ -8,10 +8,12 @@ from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
 from domain.errors import InvalidRequest, NotFound
+from domain.image import ChosenImage
 from domain.lifecycle import IDLE
 from domain.specs import multiattach
 from projections import volumes
 from projections.volumes import VolumeRow
+from services import images
 from services.api import microversions, rules, volume_lookup, volume_query
 from services.api import volume_bodies as given
 from services.api.bodies import is_yes
@@ -58,17 +60,20 @@ class SummaryAnswer(msgspec.Struct):
 
 
 async def create(call: Call) -> Response:
-    """Accepts a raw volume; it is made afterwards."""
+    """Accepts a volume, with nothing on it or an image; it is made afterwards."""
     strict = ("volume",) if call.has(microversions.STRICT_BODIES) else ()
     body = await call.body(given.CreateBody, strict=strict)
     wish = body.volume
     settings = call.application.settings
-    type_name = wish.volume_type or await call.catalogue.default(
-        call.caller.project_id, otherwise=settings.volume_types.default
-    )
-    volume_type = await call.catalogue.find(type_name, project_id=call.visible_project)
     await _refuse_sources(call, wish)
-    call.check(rules.CREATE)
+    image = await _image(call, wish)
+    type_name = wish.volume_type or (image.properties.get(images.TYPE_PROPERTY) if image else None)
+    if not type_name:
+        type_name = await call.catalogue.default(
+            call.caller.project_id, otherwise=settings.volume_types.default
+        )
+    volume_type = await call.catalogue.find(type_name, project_id=call.visible_project)
+    call.check(rules.CREATE if image is None else rules.CREATE_FROM_IMAGE)
     if multiattach(volume_type.extra_specs):
         call.check(rules.MULTIATTACH)
     command = CreateVolume(
@@ -85,6 +90,7 @@ async def create(call: Call) -> Response:
         known_zones=call.application.zones(),
         type_visible_to=call.visible_project,
         hints=body.hints or wish.hints or {},
+        image=image,
         at=call.moment(),
     )
     await call.application.execute(command)
@@ -93,7 +99,7 @@ async def create(call: Call) -> Response:
 
 
 async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
-    """Only raw volumes can be made: what else is named does not exist, or cannot be read yet."""
+    """What else is named than an image does not exist, or cannot be read yet."""
     for kind, id, since in (
         ("snapshot", wish.snapshot_id, 0),
         ("backup", wish.backup_id, microversions.FROM_BACKUP),
@@ -104,13 +110,25 @@ async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
             raise NotFound(kind=kind, id=str(id))
     if wish.source_volid is not None:
         await _refuse_source(call, wish.source_volid)
-    if wish.image_ref or wish.image_id:
-        raise InvalidRequest("Invalid input for field/attribute imageRef: there is no such image.")
     if is_yes(wish.multiattach):
         raise InvalidRequest(
             "Invalid input for field/attribute multiattach: it is a property of volume types and"
             " cannot be asked for by itself."
         )
+
+
+async def _image(call: Call, wish: given.NewVolume) -> ChosenImage | None:
+    """What is to be on it, if anything. Raises InvalidRequest, OutOfStep, Unavailable."""
+    reference = wish.image_ref or wish.image_id
+    if not reference:
+        return None
+    found = await images.find(
+        call.application.images,
+        reference,
+        project_id=call.caller.project_id,
+        formats=call.application.settings.image_service.formats,
+    )
+    return images.chosen(found)
 
 
 async def _refuse_source(call: Call, id: UUID) -> None:

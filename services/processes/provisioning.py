@@ -1,14 +1,22 @@
-"""Making placed volumes on their backend."""
+"""Making placed volumes on their backend: empty, or with an image."""
 
-from typing import ClassVar
+from contextlib import suppress
+from typing import Any, ClassVar
+from uuid import UUID
 
-from adapters.drivers.contract import DriverFailure
+from adapters.drivers.contract import DriverFailure, Provisioned, VolumeSpec
 from domain.aggregates import volume
+from domain.aggregates.volume import Volume
 from domain.errors import Superseded
-from domain.event import Recorded
+from domain.event import Moment, Recorded
+from domain.machines.volume import MAKING
+from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.volume import FinishProvisioning, StartProvisioning
 from services.processes.backend_work import BackendWork, spec_of
-from services.processes.runtime import reacts_to
+from services.processes.downloading import Downloads, ImageFailed
+from services.processes.runtime import NotYet, reacts_to
+
+Outcome = FinishProvisioning | FailDownload
 
 
 class Provisioning(BackendWork):
@@ -21,9 +29,14 @@ class Provisioning(BackendWork):
 
     name: ClassVar[str] = "provisioning"
 
+    def __init__(self, *, downloads: Downloads, **shared: Any) -> None:
+        super().__init__(**shared)
+        self._downloads = downloads
+
     @reacts_to(volume.Placed)
     async def provision(self, placed: Recorded[volume.Placed]) -> None:
-        """Raises NotAllowed if it is made already, or not wanted any more."""
+        """Raises NotAllowed if it is made already, or not wanted any more; NotYet while a worker
+        that was taken for dead still is at it."""
         id, event = placed.aggregate_id, placed.event
         attempt = await self.run(
             StartProvisioning(id=id, worker=self.worker, on=event.host, at=self.moment(placed))
@@ -31,32 +44,80 @@ class Provisioning(BackendWork):
         if attempt is None:
             return
         spec = spec_of(id, host=event.host, size_gib=event.size_gib, project_id=event.project_id)
+        try:
+            outcome = await self._attempt(spec, attempt, placed)
+            await self.run(outcome)
+        except Superseded:
+            await self._undo_if_gone(spec, event.host)
+            raise
+        if isinstance(outcome, FailDownload) or outcome.failure is not None:
+            await self._clear(spec, event.host)
+
+    async def _attempt(
+        self, spec: VolumeSpec, attempt: int, placed: Recorded[volume.Placed]
+    ) -> Outcome:
+        """What came of it. Raises Superseded, NotYet."""
         provider_id, failure, elsewhere = None, None, False
         try:
-            provider_id = (await self.called(self.driver.create_volume(spec))).provider_id
+            provider_id = (await self._make(spec, attempt, self.moment(placed))).provider_id
         except DriverFailure as failed:
             failure, elsewhere = failed.reason, failed.retryable_elsewhere
-        try:
-            await self.run(
-                FinishProvisioning(
-                    id=id,
-                    attempt=attempt,
-                    provider_id=provider_id,
-                    failure=failure,
-                    elsewhere=elsewhere,
-                    at=self.moment(placed),
-                )
+        except ImageFailed as failed:
+            return FailDownload(
+                id=spec.id,
+                attempt=attempt,
+                problem=failed.problem,
+                reason=failed.reason,
+                at=self.moment(placed),
             )
-        except Superseded:
-            await self._undo_if_gone(placed)
-            raise
+        return FinishProvisioning(
+            id=spec.id,
+            attempt=attempt,
+            provider_id=provider_id,
+            failure=failure,
+            elsewhere=elsewhere,
+            at=self.moment(placed),
+        )
 
-    async def _undo_if_gone(self, placed: Recorded[volume.Placed]) -> None:
+    async def _make(self, spec: VolumeSpec, attempt: int, at: Moment) -> Provisioned:
+        """Raises DriverFailure, ImageFailed, Superseded, NotYet."""
+        known = self.commands.aggregates.known(spec.id)  # as it was claimed, or later
+        now = known if isinstance(known, Volume) else await self._read(spec.id)
+        if now.image is None:
+            return await self.called(self.driver.create_volume(spec))
+
+        async def tell(done_bytes: int | None) -> None:
+            await self._check_wanted(spec.id, attempt)
+            if done_bytes is not None:
+                moment = Moment(self.clock(), at.request_id, at.actor, at.cause)
+                await self.run(
+                    RecordDownload(id=spec.id, attempt=attempt, done_bytes=done_bytes, at=moment)
+                )
+
+        bringing = self._downloads.bring(now.image, spec, tell)
+        return await self.called(bringing, timeout_s=self._downloads.timeout_s)
+
+    async def _check_wanted(self, id: UUID, attempt: int) -> None:
+        now = await self._read(id)
+        if now.state == "cancelling":
+            raise DriverFailure("it is not wanted any more", False)
+        now.check_claim(attempt, *MAKING)
+
+    async def _undo_if_gone(self, spec: VolumeSpec, host: str) -> None:
         """What was made after the volume was deleted, or went elsewhere, must not stay behind."""
-        event = placed.event
-        now = await self.commands.aggregates.read(volume.Volume, placed.aggregate_id)
-        if now.state in ("deleting", "removing", "deleted") or now.host != event.host:
-            spec = spec_of(
-                now.id, host=event.host, size_gib=event.size_gib, project_id=event.project_id
-            )
+        now = await self._read(spec.id)
+        if now.state in ("deleting", "removing", "deleted") or now.host != host:
             await self.called(self.driver.delete_volume(spec))
+
+    async def _clear(self, spec: VolumeSpec, host: str) -> None:
+        """What an attempt that failed left of a volume that nobody tries to make any more need not
+        take up space until that is deleted; should this fail, it will go then."""
+        with suppress(NotYet):
+            self._downloads.forget(spec.id)
+        now = await self._read(spec.id)
+        if now.state == "error" and now.host == host:
+            with suppress(DriverFailure):
+                await self.called(self.driver.delete_volume(spec))
+
+    async def _read(self, id: UUID) -> Volume:
+        return await self.commands.aggregates.read(Volume, id)

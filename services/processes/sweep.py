@@ -1,7 +1,8 @@
-"""Removing what is left of what is gone: objects and connections on backends, keys."""
+"""Removing what is left of what is gone: objects and connections on backends, keys, images."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from uuid import UUID
 
 import structlog
@@ -12,7 +13,10 @@ from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachments import known
 from domain.errors import Unavailable
+from domain.machines.volume import MAKING
 from services.processes.backend_work import answered, spec_of
+from services.processes.downloading import Downloads
+from services.processes.runtime import NotYet
 from services.unit_of_work import Commands
 from services.wakeup import going_on
 
@@ -103,6 +107,21 @@ async def sweep_connections(commands: Commands, driver: Driver, *, backend: str)
                 volume=str(id),
                 attachment=str(connected.attachment_id),
             )
+    return swept
+
+
+async def sweep_images(commands: Commands, downloads: Downloads) -> int:
+    """Removes images, on their way to be converted, of volumes that are not being made; how many.
+
+    A worker that was superseded, or died after it had told what came of it, leaves such. Raises
+    Unavailable.
+    """
+    swept = 0
+    for id in list(downloads.held()):
+        if (await commands.aggregates.read(Volume, id)).state not in MAKING:
+            with suppress(NotYet):  # somebody who was superseded is about to find out
+                downloads.forget(id)
+                swept += 1
     return swept
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from adapters.bus.memory import MemoryBus
+from adapters.image_service.memory import MemoryImageService
 from domain.aggregates.volume.connecting import Connected
 from domain.errors import Conflict, NotAllowed, NotFound, Unavailable
 from projections import volumes
@@ -64,6 +65,7 @@ class Stage:
             bus=self.bus_of_api,
             reports=self.reports,
             commands=Commands(self.store),
+            images=MemoryImageService(),
             default_limits=LIMITS,
             clock=self.clock,
             new_id=uuid4,

@@ -14,6 +14,8 @@ import msgspec
 
 from adapters.drivers.memory import Faults, MemoryBackend, MemoryDriver
 from adapters.event_store.memory import MemoryEventStore
+from adapters.image_service.memory import MemoryImageService
+from adapters.image_service.port import ImageService
 from domain.aggregates.quota_limits import DEFAULT_CLASS
 from domain.errors import NotAllowed, Superseded, Unavailable
 from domain.event import Actor, Event, Moment
@@ -77,6 +79,8 @@ class StagedApplication:
         """What every command fails with, if anything."""
         self.silent = False
         """Whether the backend does nothing that it is asked for."""
+        self.kept_images = MemoryImageService(clock=lambda: NOON)
+        self.images: ImageService = self.kept_images
         self.faults = Faults()
         self.backend = MemoryBackend({POOL: 1e9})
         self.driver = MemoryDriver(self.backend, faults=self.faults)

@@ -268,7 +268,7 @@ def test_every_rule_is_tested():
     guarded = {rule for rule, *_ in GUARDED} | {rule for rule, *_ in FIELDS}
     others = {rules.USED_LIMITS, rules.TYPE_SENSITIVE_SPECS, rules.EXTEND_ATTACHED}
     others |= {rules.TRANSFER_GET, rules.TRANSFER_DELETE, rules.TRANSFER_ACCEPT}
-    others |= {rules.FIELD_IMAGE_METADATA, rules.MULTIATTACH}
+    others |= {rules.FIELD_IMAGE_METADATA, rules.MULTIATTACH, rules.CREATE_FROM_IMAGE}
     others |= {rules.ATTACHMENT_CREATE, rules.ATTACHMENT_UPDATE}
     others |= {rules.MULTIATTACH_BOOTABLE}
     others |= {rules.ATTACHMENT_DELETE, rules.ATTACHMENT_COMPLETE}

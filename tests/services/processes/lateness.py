@@ -72,7 +72,8 @@ class Late:
 
     async def comes_to(self, waiting: str) -> "Late":
         """A volume that those who are dead now led there."""
-        await self.ring.create(at=self.now())
+        image = {"image": await self.ring.an_image()} if waiting == "downloading" else {}
+        await self.ring.create(at=self.now(), **image)
         for step in PATHS[waiting]:
             await step(self)
         return self
@@ -302,6 +303,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "requested": (),
     "placed": (_place,),
     "provisioning": _PROVISIONING,
+    "downloading": (*_PROVISIONING[:-1], _by(world.come)),
     "cancelling": (*_PROVISIONING, _by(world.force)),
     "available": _AVAILABLE,
     "deleting": (*_AVAILABLE, _by(world.delete)),

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Delivery, Inbox, Message
+from adapters.drivers.content import Blocks
 from adapters.drivers.contract import (
     AttachMode,
     Connected,
@@ -21,6 +24,8 @@ from adapters.drivers.contract import (
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Operation, Work
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
+from adapters.image_service.memory import MemoryImageService
+from adapters.image_service.port import ImageService
 from adapters.key_manager.memory import MemoryKeyManager
 from adapters.key_manager.port import KeyManager
 from domain import codec
@@ -31,6 +36,7 @@ from services.commands.volume import DeleteVolume
 from services.errands import Errand, Outcomes
 from services.processes.attaching import Attaching, Detaching
 from services.processes.deletion import Deletion
+from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.placement import Placement
@@ -68,6 +74,13 @@ class Clock:
         return self.now_s
 
 
+NOWHERE = Path("/nowhere")
+
+
+async def at_once(failed: int) -> None:
+    """What is away is asked again at once."""
+
+
 class Process:
     """A process with its own caches and its own name: all process managers of one backend.
 
@@ -82,6 +95,7 @@ class Process:
         store: EventStore | None = None,
         driver: Driver | None = None,
         keys: KeyManager | None = None,
+        images: ImageService | None = None,
         life: Life | None = None,
         timeout_s: float = 10.0,
     ) -> None:
@@ -102,17 +116,27 @@ class Process:
                 patience_s=PATIENCE_S,
                 timeout_s=timeout_s,
             ),
-            *(
-                kind(
-                    commands=commands,
-                    clock=ring.clock,
-                    backend=BACKEND,
-                    driver=driver,
-                    worker=name,
-                    timeout_s=timeout_s,
-                )
-                for kind in (Provisioning, Extending, Attaching, Detaching, Deletion)
-            ),
+        ]
+        shared: dict[str, Any] = {
+            "commands": commands,
+            "clock": ring.clock,
+            "backend": BACKEND,
+            "driver": driver,
+            "worker": name,
+            "timeout_s": timeout_s,
+        }
+        self.downloads = downloads = Downloads(
+            images=around(images or ring.images, **hooks),
+            driver=driver,
+            directory=ring.directory,
+            clock=ring.clock,
+            timeout_s=timeout_s,
+            look_s=0.0,
+            pause=ring.pause,
+        )
+        managers += [
+            Provisioning(**shared, downloads=downloads),
+            *(kind(**shared) for kind in (Extending, Attaching, Detaching, Deletion)),
         ]
         self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
         self.managers = {m.name: m for m in managers}
@@ -138,6 +162,20 @@ class MortalDriver(MemoryDriver):
         self._life.point("during create_volume")
         made = await super().create_volume(spec)
         self._life.point("after create_volume")
+        return made
+
+    async def write_volume(
+        self, spec: VolumeSpec, content: Blocks, *, resume_at: int = 0
+    ) -> Provisioned:
+        async def mortal() -> Blocks:
+            async for block in content:
+                self._life.point("before a block")
+                yield block
+            self._life.point("after the blocks")
+
+        self._life.point("before write_volume")
+        made = await super().write_volume(spec, mortal(), resume_at=resume_at)
+        self._life.point("after write_volume")
         return made
 
     async def delete_volume(self, spec: VolumeSpec) -> None:
@@ -185,6 +223,11 @@ class Ring:
         self.backend = MemoryBackend({POOL: CAPACITY_GIB})
         self.faults = Faults()
         self.keys = MemoryKeyManager()
+        self.images = MemoryImageService(chunk_bytes=2**20, clock=self.clock)
+        self.directory = NOWHERE
+        """Where images lie that have to be converted."""
+        self.pause = at_once
+        """What happens before the image service is asked again."""
         self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
         self._inboxes: dict[str, Inbox] = {}
 

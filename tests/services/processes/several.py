@@ -8,12 +8,17 @@ from adapters.bus.port import Delivery, Inbox, Message
 from adapters.drivers.contract import Driver, DriverFailure, TypeChange, VolumeSpec
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
 from adapters.event_store.memory import MemoryEventStore
+from adapters.image_service.memory import MemoryImageService
+from adapters.image_service.port import NewImage
 from adapters.key_manager.memory import MemoryKeyManager
 from domain import codec
 from domain.aggregates.volume import Volume
+from domain.image import ChosenImage
 from domain.promises import PoolLedger, changes
+from services.images import chosen
 from services.processes.attaching import Attaching, Detaching
 from services.processes.deletion import Deletion
+from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.moving import Moving
@@ -26,9 +31,9 @@ from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
 from tests.services.commands.world import LIMITS, World
-from tests.services.processes.ring import ACK_WAIT_S, WORKLOAD, Clock, here
+from tests.services.processes.ring import ACK_WAIT_S, NOWHERE, WORKLOAD, Clock, at_once, here
 from tests.support.around import Life, around
-from tests.support.builders import ZONE, an_id, bare
+from tests.support.builders import PROJECT, ZONE, an_id, bare
 
 BROKEN = DriverFailure("the shelf is full", True)
 
@@ -68,6 +73,7 @@ class Several:
         """Consumers of which there is no worker."""
         self.keys = MemoryKeyManager()
         self.clock = Clock()
+        self.images = MemoryImageService(chunk_bytes=2**20, clock=self.clock)
         self.store = MemoryEventStore(default_limits=LIMITS)
         self.world = World(self.store)
         self.bus = MemoryBus(self.clock.monotonic)
@@ -146,7 +152,17 @@ class Several:
                 "worker": "w",
                 "timeout_s": self.timeout_s,
             }
-            work = (Provisioning, Extending, Deletion, RemnantRemoval, Attaching, Detaching)
+            downloads = Downloads(
+                images=self.images,
+                driver=driver,
+                directory=NOWHERE,
+                clock=self.clock,
+                timeout_s=copy_timeout_s,
+                look_s=0.0,
+                pause=at_once,
+            )
+            managers.append(Provisioning(**shared, downloads=downloads))
+            work = (Extending, Deletion, RemnantRemoval, Attaching, Detaching)
             managers += [kind(**shared) for kind in work]
             managers.append(
                 Moving(**shared, reach=reach, copy_timeout_s=copy_timeout_s, look_s=0.0)
@@ -198,6 +214,13 @@ class Several:
 
     async def create(self, **changes: object) -> None:
         await self.world.run(self.world.creation(1, **changes))
+
+    async def an_image(self) -> ChosenImage:
+        """Of a MiB, which can be had."""
+        about = NewImage(name="cirros", owner=PROJECT, disk_format="raw")
+        id = await self.images.create(about)
+        self.images.put(id, b"\1" * 2**20)
+        return chosen(self.images.images[id])
 
     async def volume(self) -> Volume:
         return await self.world.volume(1)

@@ -67,7 +67,7 @@ async def test_when_all_attempts_fail_it_is_in_error_with_the_reason_of_each():
     assert message["event_id"] == "VOLUME_VOLUME_008_012"
     assert (message["resource_uuid"], message["project_id"]) == (str(an_id(1)), PROJECT)
     assert message["request_id"] == a_moment().request_id
-    assert ring.held == ["small"]  # until its user deletes it
+    assert ring.held == []  # nobody is to try again
     await ring.world.run(DeleteVolume(id=an_id(1), project_id=PROJECT, at=a_moment()))
     await ring.go_on()
     assert ring.held == []
@@ -187,7 +187,9 @@ async def test_wherever_a_process_dies_the_volume_comes_to_rest_and_nothing_is_l
         await ring.go_on()
         state = (await ring.volume()).state
         assert state == ("error" if len(failing) == 3 else "available")
-        assert ring.held == [list(SIZES)[min(len(failing), 2)]]
+        last = [list(SIZES)[min(len(failing), 2)]]
+        # who died before it had tidied up leaves that to whoever deletes the volume
+        assert ring.held in ([last] if state == "available" else [last, []])
         await ring.assert_sound()
     assert points > 10 * (len(failing) + 1)
 

@@ -61,13 +61,16 @@ async def test_a_driver_that_fails_puts_it_in_error_with_the_reason_and_it_stays
         reason="the shelf is full",
         tried=[Tried(pool=f"{BACKEND}#{POOL}", reason="the shelf is full")],
     )
-    assert ring.objects == {f"volume-{an_id(1)}": False}
+    assert ring.objects == {}
 
 
-async def test_deleting_it_then_removes_what_was_half_made():
+async def test_deleting_it_then_removes_what_was_half_made_and_could_not_be_cleared():
     ring = await a_placed_volume()
     ring.faults.plan("create_volume", NO_SPACE)
+    ring.faults.plan("delete_volume", NO_SPACE)
     await ring.go_on()
+    await ring.assert_in_error()
+    assert ring.objects == {f"volume-{an_id(1)}": False}
     await ring.delete()
     await ring.go_on()
     await ring.assert_nothing_left()

@@ -51,6 +51,12 @@ CASES = {
         ends=("available", NEXT_POOL),
         missed="whether it made it",
     ),
+    "downloading": Case(
+        waits=("volume", "downloading"),
+        given_up=["downloading"],
+        ends=("available", NEXT_POOL),
+        missed="whether its image had come",
+    ),
     "cancelling": Case(
         waits=("volume", "cancelling"),
         given_up=["cancelling", "deleting"],

@@ -1,0 +1,45 @@
+"""Images, from how their service describes them to what volumes are made from."""
+
+from collections.abc import Collection
+
+from adapters.image_service.port import Image, ImageRefused, ImageService
+from domain.errors import InvalidRequest, OutOfStep
+from domain.image import ChosenImage
+
+CONTAINERS = frozenset({"bare", "ovf", "ami", "ari", "aki"})
+"""Glance's container formats whose bytes are those of the disk."""
+
+TYPE_PROPERTY = "cinder_img_volume_type"
+"""The property of an image that names the type of volumes made from it, where nothing else does."""
+
+
+def chosen(image: Image) -> ChosenImage:
+    """What is remembered of an image."""
+    return ChosenImage(**{name: getattr(image, name) for name in ChosenImage.__struct_fields__})
+
+
+async def find(
+    images: ImageService, reference: str, *, project_id: str, formats: Collection[str]
+) -> Image:
+    """The image that a request for a volume names: by a URL that ends with its id, its id, or its
+    name. Raises InvalidRequest if there is none, or none that volumes are made from; OutOfStep
+    if several have that name (Cinder: 409); Unavailable.
+    """
+    wanted = reference.rstrip("/").rpartition("/")[2]
+    try:
+        found = await images.find(wanted, project_id=project_id)
+        if not found and wanted != reference:  # names may have strokes
+            found = await images.find(reference, project_id=project_id)
+    except ImageRefused as refused:
+        raise InvalidRequest(str(refused)) from None
+    if not found:
+        raise InvalidRequest(f"Invalid image reference: there is no image {reference[:255]!r}.")
+    if len(found) > 1:
+        raise OutOfStep(f"Several images are called {reference[:255]!r}: name one by its id.")
+    image = found[0]
+    if image.status != "active":
+        raise InvalidRequest(f"Image {image.id} is not active but {image.status}.")
+    if image.disk_format not in formats or image.container_format not in CONTAINERS:
+        kind = f"{image.disk_format} in {image.container_format}"
+        raise InvalidRequest(f"Image {image.id} is {kind}: no volume is made from that here.")
+    return image
