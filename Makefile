@@ -36,6 +36,12 @@ serve: $(RUN) ## Run Lapilli here: API, processes, nats-server, all in one (ARGS
 test: $(FULL) ## Run every test (ARGS="-k quota -x", JOBS=0 for one process)
 	@exec $(PY) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
+SEEDS ?= 1000
+
+.PHONY: simulate
+simulate: $(FULL) ## Play histories in which everything goes wrong (SEEDS=1000, ARGS="--report")
+	@exec $(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
 .PHONY: check check-format check-lint check-types check-layers
 check: check-format check-lint check-types check-layers ## Check format, lint, types and layers (-k: all, whatever fails)
 check-format: $(FULL)

@@ -1,0 +1,131 @@
+"""Deliberate bugs, each of which the simulation must find: what tests the simulator."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from unittest.mock import patch
+from uuid import UUID
+
+from adapters.event_store.admission import Admission
+from domain import quota
+from domain.aggregates import remnant
+from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.volume import Volume
+from domain.aggregates.volume.events import ProvisioningStarted
+from domain.event import Event, Recorded
+from domain.promises import PoolLedger
+from projections import runner
+from projections.projection import Pending, Projection, coalesce
+from services.commands import settling, volume
+from services.commands.remnant import FinishRemnantRemoval
+from services.processes import deadlines
+from services.processes.backend_work import spec_of
+from services.processes.provisioning import Provisioning
+from services.processes.remnant_removal import RemnantRemoval
+from services.processes.runtime import Worker
+from services.relay import EveryEvent
+from services.unit_of_work import Aggregates, UnitOfWork
+
+Bug = Callable[[], AbstractContextManager[Any]]
+
+
+async def _nothing(*_: Any, **__: Any) -> list[Any]:
+    return []
+
+
+def _instead_of(of: Any, name: str, what: Any) -> Bug:
+    return lambda: patch.object(of, name, what)
+
+
+def _ahead(self: Admission, events: Sequence[Recorded[Event]]) -> dict[UUID, int]:
+    return {each.aggregate_id: each.version for each in events}
+
+
+_admit, _handle, _start = Admission.admit, Worker.handle, EveryEvent.start
+
+
+def _admit_whatever_changed(
+    self: Admission, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int]
+) -> None:
+    _admit(self, events, unchanged={})
+
+
+async def _acknowledge_first(self: Worker, delivery: Any) -> None:
+    await delivery.ack()
+    await _handle(self, delivery)
+
+
+async def _one_too_far(self: EveryEvent, end: int) -> int:
+    return end + 1 if end else 0
+
+
+async def _uncommitted(reservation_id: str, work: UnitOfWork, at: Any) -> Any:
+    return await work.load(QuotaReservation, UUID(reservation_id))
+
+
+async def _one_by_one(self: Aggregates, *aggregates: Any, unchanged: Any = ()) -> int:
+    position = 0
+    for each in aggregates:
+        if each.pending:
+            position = await self.store.append(each.pending)
+            self.keep(each)
+    return position
+
+
+def _but_the_last(projection: Projection, events: Sequence[Recorded[Event]]) -> Pending:
+    return coalesce(projection, events[:-1] if len(events) > 2 else events)
+
+
+async def _remove_whatever_is_there(self: RemnantRemoval, left: Recorded[Any]) -> None:
+    now = await self.commands.aggregates.read(remnant.Remnant, left.aggregate_id)
+    spec = spec_of(
+        UUID(now.volume_id), host=now.host, size_gib=now.size_gib, project_id=now.project_id
+    )
+    await self.called(self.driver.delete_volume(spec))
+    await self.run(FinishRemnantRemoval(id=now.id, at=self.moment(left)))
+
+
+async def _give_up_on_it(self: Worker, delivery: Any, error: Exception) -> str:
+    await delivery.ack()
+    return "parked"
+
+
+def _same_attempt(self: Volume, worker: str, at: Any) -> int:
+    attempt = self.attempt or 1
+    self.record(ProvisioningStarted(host=self.held_by(), worker=worker, attempt=attempt), at)
+    return attempt
+
+
+@contextmanager
+def _reaction(of: Any, event_type: Any, what: Any) -> Iterator[None]:
+    with patch.dict(of.reactions, {event_type: what}):
+        yield
+
+
+BUGS: Mapping[str, Bug] = {
+    "quota stays reserved when a creation fails": _instead_of(settling, "keep", _nothing),
+    "messages are acknowledged before they are handled": _instead_of(
+        Worker, "handle", _acknowledge_first
+    ),
+    "versions are not checked": _instead_of(Admission, "_ahead", _ahead),
+    "what was only read may have changed": _instead_of(Admission, "admit", _admit_whatever_changed),
+    "late results count": _instead_of(Volume, "check_claim", lambda *_: None),
+    "attempts have the same number": _instead_of(Volume, "start_provisioning", _same_attempt),
+    "what failed moves left behind is forgotten": _instead_of(
+        settling, "left_at_target", lambda *_: []
+    ),
+    "limits are not checked": _instead_of(quota, "check", lambda *_, **__: None),
+    "pools promise what they do not have": _instead_of(PoolLedger, "check", lambda *_: None),
+    "read models forget the last event of a batch": _instead_of(runner, "coalesce", _but_the_last),
+    "a relay goes on one event too far": _instead_of(EveryEvent, "start", _one_too_far),
+    "refusals are believed on what was cached": _instead_of(UnitOfWork, "check_true", _nothing),
+    "extensions are not paid for": _instead_of(settling, "commit", _uncommitted),
+    "appends are torn": _instead_of(Aggregates, "write", _one_by_one),
+    "old messages remove what came since": lambda: _reaction(
+        RemnantRemoval, remnant.Left, _remove_whatever_is_there
+    ),
+    "deadlines are not kept": _instead_of(deadlines, "give_up_overdue", _nothing),
+    "keys of deleted volumes are forgotten": _instead_of(volume, "unneeded", _nothing),
+    "reactions that keep failing are dropped": _instead_of(Worker, "_failed", _give_up_on_it),
+    "what a late worker made stays": _instead_of(Provisioning, "_undo_if_gone", _nothing),
+}

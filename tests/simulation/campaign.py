@@ -1,0 +1,134 @@
+"""Many seeds at once, what came of them, and how soon deliberate bugs are found."""
+
+import multiprocessing
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+import msgspec
+
+from services.commands import HANDLERS
+from tests.simulation.bugs import BUGS
+from tests.simulation.chance import LIKELY, Case
+from tests.simulation.run import Outcome, run
+
+BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
+"""Between these in the page, everything is written by `Tally.write_into`."""
+
+MOST_SEEDS = 200
+"""Within which a deliberate bug is looked for by hand."""
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """What came of a campaign."""
+
+    seeds: int
+    first: int
+    jobs: int
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+    simulated_s: float = 0.0
+    events: int = 0
+    wishes: int = 0
+    faults: Counter[str] = msgspec.field(default_factory=Counter)
+    commands: Counter[str] = msgspec.field(default_factory=Counter)
+    failed: list[tuple[int, str]] = []
+    """Seeds with the first promise that each broke."""
+
+    def add(self, outcome: Outcome) -> None:
+        self.cpu_s += outcome.wall_s
+        self.simulated_s += outcome.simulated_s
+        self.events += outcome.events
+        self.wishes += len(outcome.wished)
+        self.faults += outcome.faults
+        self.commands += outcome.commands
+        if outcome.violations:
+            self.failed.append((outcome.case.seed, outcome.violations[0]))
+
+    @property
+    def never_done(self) -> list[str]:
+        """Commands that succeeded in no run."""
+        return sorted({each.__name__ for each in HANDLERS} - self.commands.keys())
+
+    @property
+    def text(self) -> str:
+        """As a section of the page."""
+        each = 1_000 / self.seeds
+        lines = [
+            f"The last long run played {self.seeds} seeds, from {self.first} on:"
+            f" {self.simulated_s / 3600:,.0f} simulated hours, {self.wishes:,} wishes of clients,"
+            f" {sum(self.commands.values()):,} commands done, {self.events:,} events,"
+            f" {sum(self.faults.values()):,} faults.",
+            f"{len(self.failed)} of them broke a promise."
+            f" 1,000 seeds take {self.wall_s * each / 60:.0f} minutes in {self.jobs} processes.",
+            "",
+            "| fault | times |",
+            "| --- | ---: |",
+            *(f"| {kind} | {self.faults[kind]:,} |" for kind in LIKELY),
+            "",
+            f"Commands that were never done: {', '.join(self.never_done) or 'none'}.",
+        ]
+        for seed, violation in self.failed:
+            lines += ["", f"- `{again(Case(seed=seed))}`", f"  {violation[:300]}"]
+        return "\n".join(lines)
+
+    def write_into(self, page: Path) -> None:
+        """Replaces what is between the marks."""
+        marked = re.compile(f"{BEGIN}.*{END}", re.DOTALL)
+        text = f"{BEGIN}\n{self.text}\n{END}"
+        page.write_text(marked.sub(lambda _: text, page.read_text()))
+
+
+def again(case: Case) -> str:
+    """The command that plays it again."""
+    plain = case == Case(seed=case.seed)
+    what = f"--seed {case.seed}" if plain else f"--case '{case.text}'"
+    return f".venv/bin/python -m tests.simulation {what}"
+
+
+def played(seeds: Iterable[int], *, jobs: int | None = None) -> Tally:
+    """All of them, in so many processes (None: one a processor)."""
+    seeds, jobs = list(seeds), jobs or os.cpu_count() or 1
+    tally = Tally(seeds=len(seeds), first=seeds[0], jobs=jobs)
+    began = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        for outcome in pool.imap_unordered(_played, seeds, chunksize=4):
+            tally.add(outcome)
+            if outcome.violations:
+                print(f"{again(outcome.case)}\n  {outcome.violations[0]}", flush=True)
+    tally.wall_s = time.perf_counter() - began
+    tally.failed.sort()
+    return tally
+
+
+def _played(seed: int) -> Outcome:
+    outcome = run(Case(seed=seed))
+    outcome.story = []  # too long to be sent; the seed tells it again
+    return outcome
+
+
+def found_within(name: str, *, first: int, most: int) -> tuple[int, str] | None:
+    """How many seeds it takes until the bug is found, and what it breaks; None if it is not."""
+    for number in count(1):
+        if number > most:
+            return None
+        with BUGS[name]():
+            outcome = run(Case(seed=first + number - 1))
+        if outcome.violations:
+            return number, outcome.violations[0]
+    raise AssertionError
+
+
+def hunt(*, first: int) -> int:
+    """Tells of each deliberate bug how soon it is found; 1 if one is not."""
+    missed = 0
+    for name in BUGS:
+        found = found_within(name, first=first, most=MOST_SEEDS)
+        missed += found is None
+        said = "NOT FOUND" if found is None else f"{found[0]} seeds: {found[1][:150]}"
+        print(f"{name}: {said}", flush=True)
+    return 1 if missed else 0

@@ -1,0 +1,184 @@
+"""Of what clients make their wishes: the fields of a command, from what they know."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from domain.aggregates.qos_specs import QosSpecs
+from domain.aggregates.service import VOLUME_SERVICE, ServiceName
+from domain.aggregates.volume_type import VolumeType
+from domain.encryption import Encryption
+from tests.simulation.sight import KEY, PROJECTS, Sight
+
+Fields = dict[str, Any] | None
+"""Of a command, without `at`; None where there is nothing to ask it of."""
+Maker = Callable[[Sight], Fields]
+Field = Callable[[Sight], Any]
+
+
+def create(see: Sight) -> Fields:
+    kind = see.any_of(VolumeType, lambda each: each.state == "available")
+    return (
+        None
+        if kind is None
+        else {
+            "id": see.new_id(),
+            "project_id": see.project_id,
+            "user_id": "ann",
+            "size_gib": see.number(1, 4),
+            "name": "a volume",
+            "description": None,
+            "metadata": {},
+            "volume_type_id": kind.id,
+            "availability_zone": see.zone if see.often(0.2) else None,
+            "known_zones": frozenset({see.zone}),
+        }
+    )
+
+
+def of_volume(*statuses: str, **fields: Field) -> Maker:
+    """About some volume, by its owner; now and then by another project."""
+
+    def make(see: Sight) -> Fields:
+        found = see.volume(*statuses)
+        if found is None:
+            return None
+        owner = found.project_id if see.often(0.95) else see.one(PROJECTS)
+        return {
+            "id": found.id,
+            "project_id": owner,
+            **{name: field(see) for name, field in fields.items()},
+        }
+
+    return make
+
+
+def of_attachment(*states: str, **fields: Field) -> Maker:
+    def make(see: Sight) -> Fields:
+        found = see.attachment(*states)
+        return (
+            None
+            if found is None
+            else {
+                "id": found[0].id,
+                "project_id": None,
+                "attachment_id": UUID(found[1].id),
+                **{name: field(see) for name, field in fields.items()},
+            }
+        )
+
+    return make
+
+
+def of_type(
+    fits: Callable[[VolumeType], bool] = lambda each: each.state == "available",
+    **fields: Field,
+) -> Maker:
+    def make(see: Sight) -> Fields:
+        found = see.any_of(VolumeType, fits)
+        return (
+            None
+            if found is None
+            else {
+                "id": found.id,
+                **{name: field(see) for name, field in fields.items()},
+            }
+        )
+
+    return make
+
+
+def of_qos(**fields: Field) -> Maker:
+    def make(see: Sight) -> Fields:
+        found = see.any_of(QosSpecs, lambda each: each.state == "available")
+        return (
+            None
+            if found is None
+            else {
+                "id": found.id,
+                **{name: field(see) for name, field in fields.items()},
+            }
+        )
+
+    return make
+
+
+def given(**fields: Field) -> Maker:
+    return lambda see: {name: field(see) for name, field in fields.items()}
+
+
+def tags(see: Sight) -> dict[str, str]:
+    return {see.one(("a", "b", "c")): str(see.number(1, 9))}
+
+
+def type_id(see: Sight) -> UUID | None:
+    found = see.any_of(VolumeType, lambda each: each.state == "available")
+    return found.id if found else None
+
+
+def name(see: Sight) -> str:
+    return f"name {see.number(1, 6)}"
+
+
+def service(see: Sight) -> ServiceName:
+    return ServiceName(VOLUME_SERVICE, see.backend())
+
+
+def reset(see: Sight) -> Fields:
+    """Administrators look before they say that something is well."""
+    if see.often(0.4):
+        found = see.volume("error", "error_deleting", "error_extending")
+        if found is None or not see.is_well(found):
+            return None
+        return {"id": found.id, "project_id": None, "status": "available"}
+    found = see.volume()
+    return None if found is None else {"id": found.id, "project_id": None, "status": "error"}
+
+
+def offer(see: Sight) -> Fields:
+    found = see.volume("available")
+    return (
+        None
+        if found is None
+        else {
+            "id": see.new_id(),
+            "volume_id": found.id,
+            "project_id": found.project_id,
+            "user_id": "ann",
+            "name": None,
+            "key": KEY,
+            "salt": "s",
+        }
+    )
+
+
+def accept(see: Sight) -> Fields:
+    found = see.transfer()
+    return (
+        None
+        if found is None
+        else {
+            "id": found.id,
+            "key": KEY if see.often(0.9) else "wrong",
+            "project_id": see.one(PROJECTS),
+            "user_id": "bob",
+        }
+    )
+
+
+def withdraw(see: Sight) -> Fields:
+    found = see.transfer()
+    return None if found is None else {"id": found.id, "project_id": None}
+
+
+def dismiss(see: Sight) -> Fields:
+    failure = see.failure()
+    return None if failure is None else {"failure": failure}
+
+
+def encryption(see: Sight) -> Encryption:
+    return Encryption(provider="luks", key_size=see.one((128, 256)))
+
+
+def is_encrypted(kind: VolumeType) -> bool:
+    return kind.state == "available" and kind.encryption is not None

@@ -1,0 +1,107 @@
+"""What a client knows when it wishes for something: mostly how things are, sometimes how not."""
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+from domain.aggregates.transfer import Transfer
+from domain.aggregates.volume import Volume
+from domain.aggregates.volume.attachment import Attachment
+from domain.event import Actor, Moment
+from tests.support.builders import ZONE
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+T = TypeVar("T")
+A = TypeVar("A", bound=Aggregate)
+
+PROJECTS = ("red", "blue")
+KEY = "0123456789abcdef"
+
+
+class Sight:
+    """One client's, for one wish. All that it draws follows from the wish's number."""
+
+    def __init__(self, world: "World", chance: random.Random, project_id: str) -> None:
+        self.world, self.chance, self.project_id = world, chance, project_id
+        self.zone = ZONE
+
+    def moment(self) -> Moment:
+        """Now, in a request of its own."""
+        now: datetime = self.world.clock()
+        return Moment(
+            at=now, request_id=f"req-{self.new_id()}", actor=Actor("ann", self.project_id)
+        )
+
+    def new_id(self) -> UUID:
+        return UUID(int=self.chance.getrandbits(128))
+
+    def number(self, low: int, high: int) -> int:
+        return self.chance.randint(low, high)
+
+    def often(self, share: float) -> bool:
+        return self.chance.random() < share
+
+    def one(self, of: Sequence[T]) -> T:
+        return of[int(self.chance.random() * len(of))]
+
+    def any_of(self, kind: type[A], fits: Callable[[A], bool] = lambda each: True) -> A | None:
+        """One of those that there ever were; mostly one that fits."""
+        every = [each for each in self.world.watch.replay.aggregates.values() if type(each) is kind]
+        fitting = [each for each in every if fits(each)]
+        found = fitting if fitting and self.often(0.9) else every
+        return self.one(found) if found else None
+
+    def volume(self, *statuses: str) -> Volume | None:
+        """Of anybody; mostly one in such a status, or at least one that is there."""
+
+        def fits(volume: Volume) -> bool:
+            return volume.status in statuses if statuses else volume.state != "deleted"
+
+        return self.any_of(Volume, fits)
+
+    def attachment(self, *states: str) -> tuple[Volume, Attachment] | None:
+        """Mostly one in such a state."""
+        every = [
+            (volume, each)
+            for volume in self.world.watch.replay.aggregates.values()
+            if isinstance(volume, Volume)
+            for each in volume.attachments.values()
+        ]
+        fitting = [found for found in every if found[1].state in states]
+        found = fitting if fitting and self.often(0.9) else every
+        return self.one(found) if found else None
+
+    def transfer(self) -> Transfer | None:
+        return self.any_of(Transfer, lambda each: each.state == "offered")
+
+    def failure(self) -> str | None:
+        """Of an event that told one."""
+        log = self.world.store._log
+        failed = [each for each in log if each.event.verb.endswith(("failed", "refused"))]
+        return self.one(failed).id if failed else None
+
+    def connector(self) -> dict[str, str]:
+        """Of a node; now and then one that will not do."""
+        return {"host": self.one(("node1", "node2"))} if self.often(0.95) else {"ip": "192.0.2.1"}
+
+    def host(self) -> str:
+        """A pool."""
+        return self.one(sorted(self.world.pools))
+
+    def backend(self) -> str:
+        return self.host().partition("#")[0]
+
+    def is_well(self, volume: Volume) -> bool:
+        """Whether an administrator who looked at the backend would say so: it is there, whole, and
+        nobody has been at it for longer than anything takes."""
+        if volume.host is None or volume.since is None or volume.attachments:
+            return False
+        found = self.world.pool_of(volume.host).volumes.get(f"volume-{volume.id}")
+        quiet_s = (self.world.clock() - volume.since).total_seconds()
+        whole = found is not None and found.whole and found.size_gib == volume.size_gib
+        return whole and bool(found and found.content) and quiet_s > self.world.longest_s

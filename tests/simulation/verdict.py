@@ -1,0 +1,114 @@
+"""What must hold at the end, when nothing has gone wrong for long enough."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from adapters.drivers.memory import MemoryDriver
+from domain.aggregates.volume import Volume
+from domain.quota import UNLIMITED, Ledger, entries, settle
+from projections import generations
+from projections.views import Views
+from services.audit.objects import Backend
+from services.audit.report import Finding, Note
+from services.audit.stored import LogOfStore
+from services.audit.verification import Parts, verify
+from services.notifications.envelope import STREAM
+from services.notifications.telling import Notifications
+from tests.simulation import history
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+def behind(world: "World") -> list[str]:
+    """Read models that do not know all of the log yet."""
+    end = len(world.store._log)
+    with world.engine.connect() as connection:
+        return [
+            f"{each.name} is at {each.position}"
+            for each in generations.active(connection)
+            if each.position < end
+        ]
+
+
+async def wrongs(world: "World") -> list[str]:
+    """Everything that is not as it should be."""
+    found = [f"{each.kind}: {each.id} {each.detail}" for each in await _verified(world)]
+    found += _over_quota(world)
+    found += _objects(world)
+    found += _memories(world)
+    found += _stream(world)
+    found += await _notifications(world)
+    found += history.wrongs(world.history, world.store._log, default_limits=world.limits)
+    return found
+
+
+async def _verified(world: "World") -> list[Finding | Note]:
+    """What `lapilli verify --at-rest` finds."""
+    parts = Parts(
+        log=LogOfStore(world.store),
+        store=world.store,
+        views=Views(world.engine),
+        backends=[
+            Backend(host=f"h@{name}", pools=tuple(backend.pools), driver=MemoryDriver(backend))
+            for name, backend in world.backends.items()
+        ],
+        keys=world.keys,
+        parked=world.bus.parked,
+    )
+    report = await verify(parts, at=world.clock(), at_rest=True)
+    parked = [note for note in report.notes if note.kind == "parked"]
+    return [*report.findings, *report.unchecked, *parked]
+
+
+def _over_quota(world: "World") -> Iterator[str]:
+    """At no instant did anybody consume more than they may."""
+    ledger = Ledger(defaults=world.limits)
+    for recorded in world.store._log:
+        settle(ledger, [recorded.event])
+        for entry in entries(recorded.event):
+            if entry.in_use + entry.reserved > 0:
+                used = ledger.used(entry.project_id, entry.resource).consumed
+                limit = ledger.limit(entry.project_id, entry.resource)
+                if limit != UNLIMITED and used > limit:
+                    yield (
+                        f"over quota at {recorded.position}: {entry.project_id} consumes {used}"
+                        f" {entry.resource}, of {limit}"
+                    )
+
+
+def _objects(world: "World") -> Iterator[str]:
+    """Whatever is available is there, whole, and holds what it held when it was made."""
+    for volume in world.watch.replay.of_kind(Volume.kind):
+        if isinstance(volume, Volume) and volume.state == "available" and volume.host:
+            found = world.pool_of(volume.host).volumes.get(f"volume-{volume.id}")
+            fine = found and found.whole and found.size_gib >= volume.size_gib
+            if not fine or (found and found.content != {0: volume.id.bytes}):
+                yield f"volume {volume.id} of {volume.size_gib} GiB on {volume.host} has {found}"
+
+
+def _memories(world: "World") -> Iterator[str]:
+    """What processes know is what the log tells, as far as they know it."""
+    for process in world.processes:
+        known = process.node.commands.aggregates._known if process.node else {}
+        for id, aggregate in known.items():
+            history = world.store._streams[id][: aggregate.version]
+            if type(aggregate).from_history(id, history) != aggregate:
+                yield f"{process.name} knows {aggregate}, which is not what its events lead to"
+
+
+def _stream(world: "World") -> Iterator[str]:
+    """The log stream is a copy of the log."""
+    positions = [each.position for each in world.bus._broker.log.messages]
+    if positions != list(range(1, len(world.store._log) + 1)):
+        yield f"the log stream has {positions}, and the log ends at {len(world.store._log)}"
+
+
+async def _notifications(world: "World") -> list[str]:
+    """Each was told once, in the order of the log."""
+    telling = Notifications(
+        store=world.store, bus=world.bus.another(), clock=world.clock, keep_s=1e9
+    )
+    due = [each.id for each in await telling.messages(world.store._log)]
+    told = [each.id for each in world.bus.told(STREAM)]
+    return [] if told == due else [f"told were {len(told)} notifications, due {len(due)}"]

@@ -1,0 +1,102 @@
+"""What must hold at every instant of a run: each event, and each thing that a backend does."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from adapters.drivers.contract import VolumeSpec
+from adapters.drivers.memory import MemoryBackend
+from adapters.drivers.memory_pool import MemoryPool
+from domain.aggregates.volume import Volume
+from domain.event import Event, Recorded
+from services.audit.objects import MUST
+from services.audit.replay import Replay
+from services.audit.stored import Entry
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Watch:
+    """Follows the log as it grows, and what happens on backends meanwhile."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.replay = Replay()
+
+    def appended(self, position: int) -> None:
+        """The log ends here now."""
+        world = self._world
+        world.history.ends.append(position)
+        for recorded in world.store._log[self.replay.position : position]:
+            event = recorded.event
+            world.tell(f"{recorded.position} {event.type_name} {_short(recorded)}")
+            found = len(self.replay.findings)
+            self.replay.take(
+                Entry(
+                    position=recorded.position,
+                    aggregate_id=recorded.aggregate_id,
+                    version=recorded.version,
+                    topic=event.topic,
+                    recorded=recorded,
+                )
+            )
+            for finding in self.replay.findings[found:]:
+                world.violated(f"{finding.kind}: {finding.id} {finding.detail}")
+            if event.type_name in _ON_BACKENDS:
+                _ON_BACKENDS[event.type_name](self, recorded)
+
+    def happened(self, what: str, where: str, spec: VolumeSpec) -> None:
+        """On a backend."""
+        self._world.tell(f"  {spec.object_name} is {what} on {where}")
+        volume = self.replay.aggregates.get(spec.id)
+        if (
+            what in ("gone", "half gone")
+            and isinstance(volume, Volume)
+            and volume.state in MUST
+            and volume.host == where
+        ):
+            self._world.violated(f"{spec.object_name} is deleted on {where}, and {volume.state}")
+
+    def _provisioned(self, recorded: Recorded[Event]) -> None:
+        """It gets content of its own, which it must never lose."""
+        volume, pool = self._object_of(recorded)
+        found = pool.volumes.get(f"volume-{volume.id}")
+        if found is None or not found.whole or found.size_gib != volume.size_gib:
+            self._world.violated(f"volume {volume.id} is available, and its backend has {found}")
+        elif not found.content:
+            found.content = {0: volume.id.bytes}
+
+    def _whole(self, recorded: Recorded[Event]) -> None:
+        volume, pool = self._object_of(recorded)
+        found = pool.volumes.get(f"volume-{volume.id}")
+        fine = found and found.whole and found.size_gib >= volume.size_gib
+        if not fine or (found and found.content != {0: volume.id.bytes}):
+            self._world.violated(
+                f"{recorded.event.type_name} of volume {volume.id}, {volume.size_gib} GiB on"
+                f" {volume.host}, which has {found}"
+            )
+
+    def _object_of(self, recorded: Recorded[Event]) -> tuple[Volume, MemoryPool]:
+        volume = self.replay.aggregates[recorded.aggregate_id]
+        assert isinstance(volume, Volume) and volume.host is not None
+        return volume, pool_of(self._world.backends, volume.host)
+
+
+def pool_of(backends: Mapping[str, MemoryBackend], host: str) -> MemoryPool:
+    """The pool that is called `host@backend#pool`."""
+    backend, _, pool = host.partition("#")
+    return backends[backend.partition("@")[2]].pools[pool]
+
+
+_ON_BACKENDS: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
+    "volume.provisioned": Watch._provisioned,
+    "volume.extended": Watch._whole,
+    "volume.moved": Watch._whole,
+    "volume.retyped": Watch._whole,
+}
+"""What must be there on its backend when an event says so."""
+
+
+def _short(recorded: Recorded[Event]) -> str:
+    moment = recorded.moment
+    return f"{str(recorded.aggregate_id)[:8]}:{recorded.version} by {moment.actor.user_id}"
