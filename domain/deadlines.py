@@ -15,6 +15,7 @@ from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachment import Attachment
 from domain.lifecycle import Lifecycle
 from domain.machines.attachment import ATTACHMENT
+from domain.machines.backup import BACKUP
 from domain.machines.move import MOVE
 from domain.machines.snapshot import SNAPSHOT
 from domain.machines.volume import VOLUME
@@ -63,6 +64,16 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "deleting": Wait("deletion", "the backend did not begin to delete it"),
         "removing": Wait("deletion", "the backend did not tell whether it deleted it"),
     },
+    BACKUP.name: {
+        "requested": Wait("creation", "the backend of its volume did not begin to make it"),
+        "making": Wait("backup", "the backend did not tell whether it made it"),
+        "cancelling": Wait("backup", "the backend did not tell that it had stopped making it"),
+        "importing": Wait("creation", "nobody looked whether the backup store has it"),
+        "restoring": Wait("creation", "the backend of the volume did not begin to restore it"),
+        "writing": Wait("backup", "the backend did not tell whether it restored it"),
+        "deleting": Wait("deletion", "nobody began to delete it"),
+        "removing": Wait("deletion", "nobody told whether it is deleted"),
+    },
     MOVE.name: {
         "requested": Wait("placement", "nobody chose a pool for it"),
         "placed": Wait("creation", "the backend did not begin to take it"),
@@ -74,6 +85,9 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
 OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
     (MOVE.name, "moving"): "ends with the operation of its volume, however often it begins anew",
     (MOVE.name, "completing"): "ends with the operation of its volume",
+    (VOLUME_OPERATION.name, "backing_up"): "ends with the wait of its backup",
+    (VOLUME_OPERATION.name, "restoring"): "ends with the wait of its backup",
+    (SNAPSHOT.name, "backing_up"): "ends with the wait of its backup",
     (VOLUME_OPERATION.name, "attaching"): "whoever is about to attach it lets it go",
     (VOLUME_OPERATION.name, "detaching"): "whoever is about to detach it lets it go",
     (VOLUME_OPERATION.name, "offered"): "its owner or whoever has the key decides",

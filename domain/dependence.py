@@ -7,17 +7,19 @@ ledger in theirs: of the two exactly one happens, whichever is stored first (lif
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain.aggregates import move, snapshot, volume
+from domain.aggregates.backup import events as backup
 from domain.errors import Conflict, InUse
 from domain.event import Event, Recorded
 
-Need = Literal["snapshot", "copy"]
-"""As what something needs another: as its snapshot, or to be copied from it."""
+Need = Literal["snapshot", "copy", "backup", "increment"]
+"""As what something needs another: as its snapshot, to be copied from it, as a backup that is being
+made of it, or as a backup that goes on from it."""
 
 
 class Begins(msgspec.Struct, frozen=True):
@@ -46,8 +48,53 @@ class Alone(msgspec.Struct, frozen=True):
 Change = Begins | Ends | Alone
 
 
-def change(recorded: Recorded[Event]) -> Change | None:
+def change(recorded: Recorded[Event]) -> Sequence[Change]:
     """What an event says of dependence, if it says anything."""
+    if recorded.event.kind == "backup":
+        return _of_backup(recorded)
+    said = _of_one(recorded)
+    return () if said is None else (said,)
+
+
+def _of_backup(recorded: Recorded[Event]) -> list[Change]:
+    id, event = recorded.aggregate_id, recorded.event
+    match event:
+        case backup.Requested():
+            return [Begins(_made_from(event), id, "backup"), *_goes_on_from(event.parent, id)]
+        case backup.ImportRequested():
+            return _goes_on_from(event.parent, id)
+        case backup.Created() | backup.CreationCancelled():
+            return [Ends(_made_from(event), id)]
+        case backup.CreationFailed():
+            return [Ends(_made_from(event), id), *_alone_again(event.parent, id)]
+        case backup.ImportFailed() | backup.Deleted():
+            return _alone_again(event.parent, id)
+        case backup.DeletionRequested():
+            return [Alone(event.kind, id)]
+        case _:
+            return []
+
+
+class _Made(Protocol):
+    @property
+    def volume_id(self) -> str: ...
+    @property
+    def snapshot_id(self) -> str | None: ...
+
+
+def _made_from(event: _Made) -> UUID:
+    return UUID(event.snapshot_id or event.volume_id)
+
+
+def _goes_on_from(parent: backup.Parent | None, id: UUID) -> list[Change]:
+    return [] if parent is None else [Begins(UUID(parent.id), id, "increment")]
+
+
+def _alone_again(parent: backup.Parent | None, id: UUID) -> list[Change]:
+    return [] if parent is None else [Ends(UUID(parent.id), id)]
+
+
+def _of_one(recorded: Recorded[Event]) -> Change | None:
     id, event = recorded.aggregate_id, recorded.event
     match event:
         case snapshot.Requested():
@@ -70,7 +117,7 @@ def change(recorded: Recorded[Event]) -> Change | None:
 
 def changes(events: Iterable[Recorded[Event]]) -> list[Change]:
     """What these events say, in order."""
-    return [said for recorded in events if (said := change(recorded)) is not None]
+    return [said for recorded in events for said in change(recorded)]
 
 
 class Dependents:
@@ -114,7 +161,12 @@ class Dependents:
 
 def _words(needed_by: Sequence[tuple[UUID, Need]]) -> str:
     """The first of them, and how many more there are."""
-    phrases = {"snapshot": "its snapshot {}", "copy": "volume {}, which is being made from it"}
+    phrases = {
+        "snapshot": "its snapshot {}",
+        "copy": "volume {}, which is being made from it",
+        "backup": "backup {}, which is being made of it",
+        "increment": "backup {}, which goes on from it",
+    }
     id, need = min(needed_by, key=lambda each: each[0].int)
     more = len(needed_by) - 1
     return phrases[need].format(id) + (f" and {more} more" if more else "")

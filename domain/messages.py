@@ -6,6 +6,7 @@ from enum import Enum
 import msgspec
 
 from domain.aggregates import volume
+from domain.aggregates.backup import events as backup
 from domain.aggregates.volume import (
     connecting,
     detaching,
@@ -19,6 +20,9 @@ from domain.image import ImageProblem
 
 LEVEL = "ERROR"
 """Of every message there is."""
+
+BACKUP = "VOLUME_BACKUP"
+"""What messages about backups are about, in Cinder's words."""
 
 
 class _Numbered(Enum):
@@ -119,6 +123,10 @@ TELLS: Mapping[type[Event], Failure] = {
     # Cinder, which has no number for retypes, tells nothing of them
     retyping.RetypeRefused: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),
     retyping.RetypeFailed: Failure(Action.PLACE_VOLUME, Detail.UNKNOWN),
+    backup.CreationFailed: Failure(Action.CREATE_BACKUP, Detail.DRIVER_DID_NOT_BACK_UP, BACKUP),
+    backup.RestoreFailed: Failure(Action.RESTORE_BACKUP, Detail.BACKUP_NOT_RESTORED, BACKUP),
+    backup.DeletionFailed: Failure(Action.DELETE_BACKUP, Detail.BACKUP_NOT_DELETED, BACKUP),
+    backup.DeletionGivenUp: Failure(Action.DELETE_BACKUP, Detail.BACKUP_SERVICE_DOWN, BACKUP),
     extension.ExtensionFailed: Failure(Action.EXTEND_VOLUME, Detail.DRIVER_DID_NOT_EXTEND),
 }
 """The events that whoever asked is told of: what failed, and how. When this table changes, the

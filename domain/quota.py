@@ -17,7 +17,9 @@ VOLUMES, SNAPSHOTS, GIGABYTES = "volumes", "snapshots", "gigabytes"
 TYPED = (VOLUMES, SNAPSHOTS, GIGABYTES)
 """Resources that are also counted per volume type."""
 
-COUNTED = (VOLUMES, SNAPSHOTS, "backups", "groups")
+BACKUPS, BACKUP_GIGABYTES = "backups", "backup_gigabytes"
+
+COUNTED = (VOLUMES, SNAPSHOTS, BACKUPS, "groups")
 """Resources that are numbers of things."""
 
 CEILING = "per_volume_gigabytes"
@@ -61,6 +63,11 @@ def of_type(amounts: Amounts, type_id: str) -> dict[str, int]:
     """The amounts, and the same again for the volume type where the resource has variants."""
     typed = {f"{name}_{type_id}": n for name, n in amounts.items() if name in TYPED}
     return {**amounts, **typed}
+
+
+def of_backup(size_gib: int) -> dict[str, int]:
+    """What a backup takes, whatever the store needs for it."""
+    return {BACKUPS: 1, BACKUP_GIGABYTES: size_gib}
 
 
 def exchanged(amounts: Amounts, old_type_id: str, new_type_id: str) -> dict[str, int]:

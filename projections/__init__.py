@@ -1,6 +1,7 @@
 """What can be asked: read models, each a table and the folds that fill it from the log."""
 
 from projections.attachments import ATTACHMENTS
+from projections.backups import BACKUPS
 from projections.default_types import DEFAULT_TYPES
 from projections.messages import MESSAGES
 from projections.projection import Projection
@@ -14,6 +15,7 @@ from projections.volumes import VOLUMES
 
 __all__ = [
     "ATTACHMENTS",
+    "BACKUPS",
     "DEFAULT_TYPES",
     "MESSAGES",
     "PROJECTIONS",
@@ -29,6 +31,7 @@ __all__ = [
 PROJECTIONS: tuple[Projection, ...] = (
     VOLUMES,
     ATTACHMENTS,
+    BACKUPS,
     VOLUME_TYPES,
     TYPE_ENCRYPTIONS,
     QOS_SPECS,

@@ -29,7 +29,9 @@ from domain.event import Event, Recorded
 from domain.lifecycle import STAYS, Lifecycle
 from domain.machines import LIFECYCLES
 from domain.machines.attachment import ATTACHMENT
+from domain.machines.backup import BACKUP
 from domain.machines.move import MOVE
+from domain.machines.snapshot import SNAPSHOT
 from domain.machines.volume import VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
 from projections.columns import Instant, words
@@ -41,7 +43,8 @@ def _table(name: str, metadata: MetaData) -> Table:
         name,
         metadata,
         Column("id", Uuid, primary_key=True),
-        Column("volume_id", Uuid, nullable=False),
+        Column("subject_id", Uuid, nullable=False),
+        Column("subject_kind", words(), nullable=False),
         Column("lifecycle", words(), nullable=False),
         Column("state", words(), nullable=False),
         Column("since", Instant, nullable=False),
@@ -57,14 +60,17 @@ UNDER_WAY = Projection("under_way", version=2, build=_table)
 
 
 class UnderWayRow(msgspec.Struct, frozen=True):
-    """One thing under way on a volume: which `state` of which `lifecycle` lasts. Time in UTC.
+    """One thing under way on a volume or snapshot: which `state` of which `lifecycle` lasts.
+
+    Time in UTC.
 
     `request_id`, `project_id` and `cause` are of the event that brought it there. A claim that was
     taken over does not make it younger.
     """
 
     id: UUID
-    volume_id: UUID
+    subject_id: UUID
+    subject_kind: str
     lifecycle: str
     state: str
     since: datetime
@@ -96,11 +102,12 @@ def _volume_of(recorded: Recorded[Any]) -> UUID:
 
 class Followed(msgspec.Struct, frozen=True):
     """A lifecycle of what can be under way: what tells one such thing from another, and the volume
-    on which it is."""
+    or whatever else it is on, which is of that `kind`."""
 
     lifecycle: Lifecycle
     key: Key
-    volume: Key = _itself
+    subject: Key = _itself
+    kind: str = "volume"
 
 
 FOLLOWED: Mapping[str, Sequence[Followed]] = {
@@ -109,6 +116,8 @@ FOLLOWED: Mapping[str, Sequence[Followed]] = {
         Followed(VOLUME_OPERATION, _beside),
         Followed(ATTACHMENT, _attachment_of),
     ),
+    "snapshot": (Followed(SNAPSHOT, _itself, kind="snapshot"),),
+    "backup": (Followed(BACKUP, _itself, kind="backup"),),
     "move": (Followed(MOVE, _itself, _volume_of),),
 }
 """By the kind of the aggregate. When this changes, the version goes up."""
@@ -156,7 +165,8 @@ def _change(recorded: Recorded[Event], followed: Followed, effect: _Effect) -> C
         return Patch(key, {"state": effect.state})
     row = UnderWayRow(
         id=key,
-        volume_id=followed.volume(recorded),
+        subject_id=followed.subject(recorded),
+        subject_kind=followed.kind,
         lifecycle=followed.lifecycle.name,
         state=effect.state,
         since=recorded.moment.at,

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from adapters import database
+from adapters.backup_store.port import BackupStore
 from adapters.bus.port import Bus
 from adapters.drivers.contract import Driver
 from adapters.event_store.port import EventStore
@@ -49,6 +50,7 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     """Of a configured backend."""
     open_keys: Callable[[], KeyManager]
     open_images: Callable[[], ImageService]
+    open_backups: Callable[[], BackupStore]
     clock: Callable[[], datetime] = composition.now
     monotonic: Callable[[], float] = time.monotonic
     new_id: Callable[[], UUID] = uuid4
@@ -103,6 +105,7 @@ async def open_node(
             open_driver=partial(composition.open_driver, settings),
             open_keys=partial(composition.open_key_manager, settings),
             open_images=partial(composition.open_image_service, settings),
+            open_backups=partial(composition.open_backup_store, settings),
             ready=ready,
             listener=listener,
         )

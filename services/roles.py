@@ -28,6 +28,9 @@ from services.node import PROJECTED, Node
 from services.notifications.telling import Notifications
 from services.processes.attaching import Attaching, Detaching
 from services.processes.backend_work import answered
+from services.processes.backing_up import BackingUp, Restoring
+from services.processes.backup_keeping import BackupDeletion, BackupImport
+from services.processes.backup_sweep import sweep_backups, sweep_captures
 from services.processes.deadlines import keep_deadlines
 from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
@@ -45,6 +48,8 @@ from services.processes.sweep import keep_swept, sweep, sweep_connections, sweep
 from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
+
+BACKUP_SERVICE = "cinder-backup"
 
 Role = Callable[[Node], Coroutine[Any, Any, None]]
 """Runs until cancelled."""
@@ -188,7 +193,7 @@ async def processes(node: Node) -> None:
         max_attempts=node.settings.placement.max_attempts,
     )
     extension = ExtensionPlacement(**shared, reports=node.reports)
-    keys = node.open_keys()
+    keys, backups = node.open_keys(), node.open_backups()
     making = EncryptionKeys(
         **shared,
         keys=keys,
@@ -207,11 +212,22 @@ async def processes(node: Node) -> None:
     try:
         async with (
             _reporting(node, "cinder-scheduler"),
+            _reporting(node, BACKUP_SERVICE),
             _beside(late),
             _beside(keep_swept(partial(sweep_keys, node.commands, keys), where=PART)),
+            _beside(keep_swept(partial(sweep_backups, node.commands, backups), where="backups")),
         ):
-            await _work(node, placement, extension, Settlement(**shared), making)
+            await _work(
+                node,
+                placement,
+                extension,
+                Settlement(**shared),
+                making,
+                BackupDeletion(**shared, store=backups, worker=node.instance),
+                BackupImport(**shared, store=backups),
+            )
     finally:
+        await backups.close()
         await keys.close()
 
 
@@ -242,6 +258,9 @@ async def backend(node: Node, name: str) -> None:
         clock=node.clock,
         timeout_s=settings.processes.copy_timeout_s,
     )
+    backups = node.open_backups()
+    copies: dict[str, Any] = {"store": backups, "copy_timeout_s": settings.processes.copy_timeout_s}
+    backing_up, restoring = BackingUp(**shared, **copies), Restoring(**shared, **copies)
     exporting = Exporting(
         commands=node.commands,
         views=node.views,
@@ -260,18 +279,22 @@ async def backend(node: Node, name: str) -> None:
         interval_s = settings.report_interval_s
         swept = node.commands, driver
         sweeping = partial(sweep, *swept, backend=host, timeout_s=timeout_s)
+        captures = partial(sweep_captures, *swept, backend=host, timeout_s=timeout_s)
         async with (
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
             _beside(keep_swept(partial(sweep_connections, *swept, backend=host), where=host)),
             _beside(keep_swept(sweeping, where=host)),
+            _beside(keep_swept(captures, where=host)),
             _beside(keep_swept(partial(sweep_images, node.commands, downloads), where=host)),
             _beside(exporting.keep_exported()),
         ):
             provisioning = Provisioning(**shared, downloads=downloads)
             work = (Extending, Attaching, Detaching, Deletion, RemnantRemoval)
-            await _work(node, provisioning, *(kind(**shared) for kind in work), moving)
+            others = (moving, backing_up, restoring)
+            await _work(node, provisioning, *(kind(**shared) for kind in work), *others)
     finally:
         await images.close()
+        await backups.close()
         await neighbours.close()
         await driver.close()
 

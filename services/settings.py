@@ -334,6 +334,10 @@ class Deadlines(Section, frozen=True, kw_only=True):
     attachment_s: Annotated[
         Seconds, says("A backend that is to connect or disconnect a node.", le=MOST_S)
     ] = 3600.0
+    backup_s: Annotated[
+        Seconds,
+        says("A worker that makes or restores a backup, until it has failed.", le=MOST_S),
+    ] = 172800.0
     moving_s: Annotated[
         Seconds,
         says("A retype or migration, until the volume stays what and where it was.", le=MOST_S),
@@ -541,6 +545,7 @@ def _refuse_hasty_deadlines(settings: Settings) -> None:
     least = {
         **dict.fromkeys(DEADLINES, processes.driver_timeout_s + processes.ack_wait_s),
         "moving": processes.copy_timeout_s + processes.ack_wait_s,
+        "backup": processes.copy_timeout_s + processes.ack_wait_s,
         "placement": settings.placement.patience_s,
     }
     for name, allowed_s in settings.deadlines.allowed.items():

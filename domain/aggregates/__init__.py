@@ -1,6 +1,7 @@
 """Every aggregate: its events, its decisions, its state; one file or folder each."""
 
 from domain.aggregate import Aggregate
+from domain.aggregates.backup import Backup
 from domain.aggregates.closures import Closures
 from domain.aggregates.default_type import DefaultType
 from domain.aggregates.encryption_key import EncryptionKey
@@ -21,6 +22,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
     for aggregate in (
         Volume,
         Snapshot,
+        Backup,
         Remnant,
         Transfer,
         EncryptionKey,

@@ -2,6 +2,7 @@
 
 from domain.lifecycle import Lifecycle
 from domain.machines.attachment import ATTACHMENT
+from domain.machines.backup import BACKUP
 from domain.machines.closures import CLOSURES
 from domain.machines.default_type import DEFAULT_TYPE
 from domain.machines.encryption_key import ENCRYPTION_KEY
@@ -25,6 +26,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
         VOLUME_OPERATION,
         ATTACHMENT,
         SNAPSHOT,
+        BACKUP,
         REMNANT,
         TRANSFER,
         ENCRYPTION_KEY,

@@ -28,6 +28,8 @@ BACKUP = Lifecycle(
         ("requested",              [NEW],                     "requested"),
         # again in making: the worker that held the claim is gone, another takes it over
         ("creation_started",       ["requested", "making"],   "making"),
+        # of a volume, not of a snapshot: that is free again, and written to
+        ("captured",               ["making"],                STAYS),
         ("progressed",             ["making"],                STAYS),
         ("created",                ["making"],                "available"),
         # straight from requested when no worker came to make it
@@ -42,9 +44,9 @@ BACKUP = Lifecycle(
         ("restored",               ["writing"],               "available"),
         # the backup is as good as before
         ("restore_failed",         BEING_RESTORED,            "available"),
-        ("deletion_requested",     ["requested", "importing", *SETTLED], "deleting"),
-        # a worker is at it: its outcome is waited for, then deletion follows
-        ("cancellation_requested", ["making"],                "cancelling"),
+        ("deletion_requested",     ["importing", *SETTLED],   "deleting"),
+        # if a worker is at it, its outcome is waited for; then deletion follows
+        ("cancellation_requested", ["requested", "making"],   "cancelling"),
         ("creation_cancelled",     ["cancelling"],            "deleting"),
         ("deletion_started",       ["deleting", "removing"],  "removing"),
         ("deleted",                ["removing"],              "deleted"),
@@ -53,9 +55,9 @@ BACKUP = Lifecycle(
         ("deletion_given_up",      ["deleting", "removing"],  "error_deleting"),
         ("described",              ALIVE,                     STAYS),
         ("metadata_changed",       ALIVE,                     STAYS),
-        # an administrator knows better; away from restoring it ends that, and the backup is whole
-        ("reset_to_available",     [*SETTLED, *BEING_RESTORED], "available"),
-        ("reset_to_error",         ALIVE,                     "error"),
+        # an administrator knows better; what is under way is given up first, in the same append
+        ("reset_to_available",     SETTLED,                   "available"),
+        ("reset_to_error",         SETTLED,                   "error"),
     ],
     final=["deleted"],
 )  # fmt: skip

@@ -7,6 +7,7 @@ ALIVE = (
     "placed",
     "making",
     "available",
+    "backing_up",
     "error",
     "cancelling",
     "deleting",
@@ -31,6 +32,9 @@ SNAPSHOT = Lifecycle(
         # straight from placed when no worker came to make it
         ("creation_failed",        ["placed", "making"],      "error"),
         ("deletion_requested",     ["requested", "placed", *SETTLED], "deleting"),
+        # it is read for a backup, which ends that
+        ("backup_begun",           ["available"],             "backing_up"),
+        ("backup_ended",           ["backing_up"],            "available"),
         # a driver is at work on it: its outcome is waited for, then deletion follows
         ("cancellation_requested", ["making"],                "cancelling"),
         ("creation_cancelled",     ["cancelling"],            "deleting"),
@@ -54,6 +58,7 @@ VISIBLE_STATUS = {
     "placed": "creating",
     "making": "creating",
     "available": "available",
+    "backing_up": "backing-up",
     "error": "error",
     "cancelling": "deleting",
     "deleting": "deleting",

@@ -15,10 +15,18 @@ ALIVE = (
     "removing",
     "error_deleting",
     "error_extending",
+    "error_restoring",
     "unreachable",
 )
 
-SETTLED = ("available", "error", "error_deleting", "error_extending", "unreachable")
+SETTLED = (
+    "available",
+    "error",
+    "error_deleting",
+    "error_extending",
+    "error_restoring",
+    "unreachable",
+)
 """A backend holds it (in error: perhaps), and nothing is owed to it."""
 
 ON_BACKEND = (*SETTLED, "deleting", "removing")
@@ -89,6 +97,13 @@ VOLUME = Lifecycle(
         ("migrated",               ["available"],                  STAYS),
         ("migration_refused",      ["available"],                  STAYS),
         ("migration_failed",       ["available"],                  STAYS),
+        ("backup_begun",           ["available"],                  STAYS),
+        ("backup_ended",           SETTLED,                        STAYS),
+        ("restore_begun",          ["available"],                  STAYS),
+        ("restored",               ["available"],                  STAYS),
+        # it may hold a part of what it was to hold
+        ("restore_failed",         ["available"],                  "error_restoring"),
+        ("restore_cancelled",      ["available"],                  "error"),
         ("reserved",               ["available"],                  STAYS),
         ("reservation_ended",      ["available"],                  STAYS),
         ("detaching_begun",        ["available"],                  STAYS),
@@ -132,6 +147,7 @@ VISIBLE_STATUS = {
     "removing": "deleting",
     "error_deleting": "error_deleting",
     "error_extending": "error_extending",
+    "error_restoring": "error_restoring",
     "unreachable": "error",
     "deleted": "deleted",
 }

@@ -42,6 +42,13 @@ VOLUME_OPERATION = Lifecycle(
         ("migration_failed",       MIGRATING,                         IDLE),
         # it arrived at another pool: what ends the operation comes in the same append
         ("moved",                  ["retyping", *MIGRATING],          STAYS),
+        # until what a backup of it is to hold is kept apart, or it is not made
+        ("backup_begun",           [IDLE],                            "backing_up"),
+        ("backup_ended",           ["backing_up"],                    IDLE),
+        ("restore_begun",          [IDLE],                            "restoring"),
+        ("restored",               ["restoring"],                     IDLE),
+        ("restore_failed",         ["restoring"],                     IDLE),
+        ("restore_cancelled",      ["restoring"],                     IDLE),
         # held by somebody who is about to attach or detach it, and lets it go
         ("reserved",               [IDLE],                            "attaching"),
         ("reservation_ended",      ["attaching"],                     IDLE),
@@ -66,6 +73,8 @@ VISIBLE_OPERATION = {
     "offered": "awaiting-transfer",
     "retyping": "retyping",
     "maintenance": "maintenance",
+    "backing_up": "backing-up",
+    "restoring": "restoring-backup",
     "attaching": "attaching",
     "detaching": "detaching",
 }

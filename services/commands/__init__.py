@@ -5,6 +5,9 @@ from typing import Any
 
 from services.commands import (
     attaching,
+    backup,
+    backup_records,
+    backup_work,
     default_type,
     encryption_key,
     exporting,
@@ -30,6 +33,9 @@ from services.unit_of_work import UnitOfWork
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **volume.HANDLERS,
+    **backup.HANDLERS,
+    **backup_work.HANDLERS,
+    **backup_records.HANDLERS,
     **extension.HANDLERS,
     **imaging.HANDLERS,
     **volume_reset.HANDLERS,

@@ -115,12 +115,10 @@ async def _failed(
     volume: Volume, move: Move, reason: str, work: UnitOfWork, at: Moment
 ) -> list[Aggregate]:
     """What is to be stored with the end of a move that failed."""
-    reservation_id = None if volume.under_way is None else volume.under_way.reservation_id
+    paid_by = volume.under_way.paid_by if volume.under_way else []
     giving_up.after_move(volume, move, reason, at)
-    ended: list[Aggregate] = [volume, *settling.left_at_target(move, reason, at)]
-    if reservation_id is not None:
-        ended.append(await settling.roll_back(reservation_id, work, at))
-    return ended
+    rolled_back = [await settling.roll_back(id, work, at) for id in paid_by]
+    return [volume, *settling.left_at_target(move, reason, at), *rolled_back]
 
 
 def _left_at_source(volume: Volume, move: Move, at: Moment) -> Aggregate:

@@ -1,26 +1,36 @@
-"""What becomes of a volume's quota reservations: in the append that decides its fate, and where
-that was left open, later."""
+"""What becomes of quota reservations: in the append that decides the fate of what they pay for,
+and where that was left open, later."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import msgspec
 
 from domain.aggregate import Aggregate
+from domain.aggregates.backup import Backup
+from domain.aggregates.backup import giving_up as backup_giving_up
 from domain.aggregates.move import Move
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.remnant import Remnant
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume, giving_up
-from domain.aggregates.volume.under_way import Migration, Offer, Retype
+from domain.aggregates.volume.under_way import BackingUp, Migration, Offer, Restoring, Retype
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
 
 
-async def give_back(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
-    """All that pays for a volume that is gone, given back; to be stored with its end."""
-    taken = [await work.load(QuotaReservation, UUID(id)) for id in volume.reservations]
+class Paid(Protocol):
+    """Something that quota reservations pay for, the first being that of its creation."""
+
+    @property
+    def reservations(self) -> list[str]: ...
+
+
+async def give_back(paid: Paid, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """All that pays for something that is gone, given back; to be stored with its end."""
+    taken = [await work.load(QuotaReservation, UUID(id)) for id in paid.reservations]
     return [reservation.give_back(at) for reservation in taken]
 
 
@@ -30,17 +40,19 @@ async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> 
     move = None
     if isinstance(given_up, Retype | Migration):
         move = await work.load(Move, UUID(given_up.move_id))
-    reservation_id = giving_up.give_up(volume, reason, at, move=move)
+    paid_by = giving_up.give_up(volume, reason, at, move=move)
     settled: list[Aggregate] = []
     if isinstance(given_up, Offer):
         transfer = await work.load(Transfer, UUID(given_up.transfer_id))
         transfer.withdraw(reason, at)
         settled.append(transfer)
+    if isinstance(given_up, BackingUp | Restoring):
+        backup = await work.load(Backup, UUID(given_up.backup_id))
+        backup_giving_up.end_waiting(backup, reason, at)
+        settled += [backup, *await keep(backup, work, at)]
     if move is not None:
         settled += [move, *left_at_target(move, reason, at)]
-    if reservation_id is not None:
-        settled.append(await roll_back(reservation_id, work, at))
-    return settled
+    return [*settled, *[await roll_back(id, work, at) for id in paid_by]]
 
 
 async def after_attempt(
@@ -67,10 +79,10 @@ async def after_attempt(
     ]
 
 
-async def keep(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
-    """What paid for the creation of a volume that stays, committed if it still is not: a volume
+async def keep(paid: Paid, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """What paid for the creation of something that stays, committed if it still is not: what is
     in error is there, too, until its user deletes it."""
-    reservation = await work.load(QuotaReservation, UUID(volume.reservations[0]))
+    reservation = await work.load(QuotaReservation, UUID(paid.reservations[0]))
     reservation.keep(at)
     return [reservation]
 
@@ -113,7 +125,11 @@ class SettleReservation(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-PAYERS: Mapping[str, type[Volume]] = {Volume.kind: Volume}
+PAYERS: Mapping[str, type[Volume] | type[Snapshot] | type[Backup]] = {
+    Volume.kind: Volume,
+    Snapshot.kind: Snapshot,
+    Backup.kind: Backup,
+}
 """What reservations are held for, by kind."""
 
 

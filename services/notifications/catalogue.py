@@ -6,9 +6,12 @@ from typing import Literal, get_type_hints
 import msgspec
 
 from domain.aggregates import volume
+from domain.aggregates.backup import events as backup
 from domain.event import Event
+from projections.backups import BACKUPS
 from projections.projection import Projection
 from projections.volumes import VOLUMES
+from services.notifications import backups
 from services.notifications.payloads import (
     Seen,
     creation_refused,
@@ -56,6 +59,11 @@ def at_once(operation: str) -> Sequence[Notice]:
     )
 
 
+_RESET_BACKUP = (
+    tells("backup.reset_status.start", backups.the_backup_before),
+    tells("backup.reset_status.end", backups.the_backup),
+)
+
 # our event                  what is told because of it, in order
 NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     volume.Requested: [tells("volume.create.start", the_volume)],
@@ -98,6 +106,23 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     volume.migrating.MigrationRefused: [
         warns("scheduler.migrate_volume_to_host", migration_refused)
     ],
+    backup.Requested: [tells("backup.create.start", backups.the_backup)],
+    backup.ImportRequested: [tells("backup.create.start", backups.the_backup)],
+    backup.Progressed: [tells("backup.createprogress", backups.the_progress)],
+    backup.Created: [tells("backup.create.end", backups.the_backup)],
+    backup.Imported: [tells("backup.create.end", backups.the_backup)],
+    backup.CreationFailed: [warns("backup.create.error", backups.the_failure)],
+    backup.ImportFailed: [warns("backup.create.error", backups.the_failure)],
+    backup.RestoreRequested: [tells("backup.restore.start", backups.the_backup)],
+    backup.Restored: [tells("backup.restore.end", backups.the_backup)],
+    backup.RestoreFailed: [warns("backup.restore.error", backups.the_failure)],
+    backup.DeletionRequested: [tells("backup.delete.start", backups.the_backup)],
+    backup.CreationCancelled: [tells("backup.delete.start", backups.the_backup)],
+    backup.Deleted: [tells("backup.delete.end", backups.the_backup)],
+    backup.DeletionFailed: [warns("backup.delete.error", backups.the_failure)],
+    backup.DeletionGivenUp: [warns("backup.delete.error", backups.the_failure)],
+    backup.ResetToAvailable: _RESET_BACKUP,
+    backup.ResetToError: _RESET_BACKUP,
     volume.Described: at_once("volume.update"),
     volume.MetadataChanged: at_once("volume.update"),
 }
@@ -135,6 +160,19 @@ SILENT: Mapping[type[Event], str] = {
     volume.detaching.DisconnectionStarted: "detaching is under way",
     volume.exporting.ExportLost: "Cinder tells nothing of exports",
     volume.exporting.ExportRestored: "Cinder tells nothing of exports",
+    volume.backing_up.BackupBegun: "the backup tells",
+    volume.backing_up.BackupEnded: "the backup tells",
+    volume.backing_up.RestoreBegun: "the backup tells",
+    volume.backing_up.Restored: "the backup tells",
+    volume.backing_up.RestoreFailed: "the backup tells",
+    volume.backing_up.RestoreCancelled: "the backup tells",
+    backup.CreationStarted: "creation is under way",
+    backup.Captured: "creation is under way",
+    backup.RestoreStarted: "restoring is under way",
+    backup.CancellationRequested: "deletion starts once the creation has ended",
+    backup.DeletionStarted: "deletion is under way",
+    backup.Described: "Cinder tells nothing of that",
+    backup.MetadataChanged: "no payload shows it",
     volume.MultiattachChanged: "no payload shows it",
     volume.properties.BootableChanged: "no payload shows it",
     volume.properties.ReadonlyChanged: "no payload shows it",
@@ -142,7 +180,7 @@ SILENT: Mapping[type[Event], str] = {
 }
 """Events that nothing is told of, as with Cinder, and why."""
 
-FOLLOWED: Mapping[str, Projection] = {"volume": VOLUMES}
+FOLLOWED: Mapping[str, Projection] = {"volume": VOLUMES, "backup": BACKUPS}
 """The kinds of aggregates that notices speak of, and how events change what can be seen of them."""
 
 

@@ -81,12 +81,12 @@ async def _give_up(
         actor=Actor("system:deadlines", late.project_id),
         cause=late.cause,
     )
-    command = GiveUp(id=late.volume_id, allowed=allowed, at=at)
+    command = GiveUp(id=late.subject_id, kind=late.subject_kind, allowed=allowed, at=at)
     try:
         given_up: bool = (await commands.run(HANDLERS[GiveUp], command)).value
     except Conflict as busy:  # something happens to it: there is time to look again
-        log.info("not given up yet", id=str(late.volume_id), reason=str(busy))
+        log.info("not given up yet", id=str(late.subject_id), reason=str(busy))
         return False
     if given_up:
-        log.warning("given up", id=str(late.volume_id), state=late.state, since=str(late.since))
+        log.warning("given up", id=str(late.subject_id), state=late.state, since=str(late.since))
     return given_up

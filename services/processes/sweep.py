@@ -7,6 +7,7 @@ from uuid import UUID
 
 import structlog
 
+from adapters.backup_store.port import BackupStoreFailure
 from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
 from adapters.key_manager.port import KeyManager, KeyRefused
 from domain.aggregates.encryption_key import EncryptionKey
@@ -38,7 +39,7 @@ async def keep_swept(
     while going_on():
         try:
             await sweep()
-        except (DriverFailure, KeyRefused, Unavailable) as error:
+        except (DriverFailure, KeyRefused, BackupStoreFailure, Unavailable) as error:
             log.warning("cannot sweep", where=where, reason=str(error))
         await asyncio.sleep(interval_s)
 

@@ -87,7 +87,7 @@ def test_every_decision_beside_every_operation_leads_to_its_event_or_is_refused(
         DECISIONS[decision](volume)
         assert [r.event.verb for r in volume.pending] == [expected]
     elif decision == "give up":
-        assert giving_up.give_up(volume, "too late", NOW) is None
+        assert giving_up.give_up(volume, "too late", NOW) == []
     else:
         with pytest.raises((NotAllowed, Superseded)):
             DECISIONS[decision](volume)
@@ -129,7 +129,7 @@ def test_given_up_it_is_well_unless_its_backend_had_begun_and_its_pool_promises_
 ):
     volume = a_volume_that_is(operation)
     assert (volume.status, volume.at_rest) == ("extending", False)
-    assert giving_up.give_up(volume, "too late", NOW) == PAYS
+    assert giving_up.give_up(volume, "too late", NOW) == [PAYS]
     [told] = [r.event for r in volume.pending]
     assert isinstance(told, extension.ExtensionFailed | extension.ExtensionRefused)
     assert (told.promised_gib, told.reason) == (promised_gib, "too late")

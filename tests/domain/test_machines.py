@@ -17,6 +17,7 @@ AT_REST = {
         "error",
         "error_deleting",
         "error_extending",
+        "error_restoring",
         "unreachable",
         "deleted",
     },
@@ -29,6 +30,7 @@ AT_REST = {
         "error_detaching",
         "removed",
     },
+    "backup": {"available", "error", "error_deleting", "deleted"},
     "snapshot": {"available", "error", "error_deleting", "deleted"},
     "remnant": {"removed"},
     "transfer": {"accepted", "withdrawn"},
@@ -53,6 +55,7 @@ CINDER_STATUSES = {
     "deleting",
     "error_deleting",
     "error_extending",
+    "error_restoring",
     "deleted",
 }
 PARTS = {cls.inside.name: cls for cls in AGGREGATES.values() if cls.inside is not None}
@@ -183,6 +186,8 @@ VISIBLE_MOVES = {
     ("error_deleting", "deleting"),
     ("available", "error_extending"),  # by way of extending, which is an operation
     ("error_extending", "deleting"),
+    ("available", "error_restoring"),  # by way of restoring-backup, which is an operation
+    ("error_restoring", "deleting"),
     ("available", "error"),  # in use, and its backend cannot export it again
     ("error", "available"),  # it can
     ("deleting", "deleted"),

@@ -327,7 +327,7 @@ def test_it_is_as_it_was_when_it_is_given_up(operation, elsewhere):
     with pytest.raises(ValueError, match="its move must end"):
         giving_up.give_up(volume, "too late", NOW)
     paid_by = giving_up.give_up(volume, "too late", NOW, move=move)
-    assert paid_by == (PAYS if operation == "retyping" else None)
+    assert paid_by == ([PAYS] if operation == "retyping" else [])
     assert move.state == "failed"
     [failed] = [r.event for r in volume.pending]
     assert failed.left_number == (2 if elsewhere else None)  # type: ignore[attr-defined]

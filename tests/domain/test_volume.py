@@ -72,7 +72,14 @@ DECISIONS: dict[str, Decide] = {
 }
 
 ALIVE = [state for state in STATES if state != "deleted"]
-SETTLED = ["available", "error", "error_deleting", "error_extending", "unreachable"]
+SETTLED = [
+    "available",
+    "error",
+    "error_deleting",
+    "error_extending",
+    "error_restoring",
+    "unreachable",
+]
 
 LEGAL: dict[str, dict[str, list[str]]] = {
     "place": {"requested": ["placed"]},
@@ -105,6 +112,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "available": ["deletion_requested"],
         "error": ["deletion_requested"],
         "error_extending": ["deletion_requested"],
+        "error_restoring": ["deletion_requested"],
         # not while it is unreachable, as it is attached then
     },
     "delete by force": {
@@ -119,6 +127,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "removing": [],
         "error_deleting": ["deletion_requested"],
         "error_extending": ["deletion_requested"],
+        "error_restoring": ["deletion_requested"],
     },
     "start deletion": {"deleting": ["deletion_started"], "removing": ["deletion_started"]},
     "deleted": {"deleting": ["deleted"], "removing": ["deleted"]},

@@ -48,7 +48,7 @@ def doing(volume: Volume) -> Iterator[tuple[UUID, str, str]]:
 def test_there_is_a_row_for_exactly_what_has_a_deadline(lived):
     volumes, log = lived
     rows = fold(UNDER_WAY, log).values()
-    found = {(row["volume_id"], row["lifecycle"], row["state"]) for row in rows}
+    found = {(row["subject_id"], row["lifecycle"], row["state"]) for row in rows}
     assert found == {each for volume in volumes for each in doing(volume)}
 
 
@@ -58,7 +58,8 @@ def test_a_row_tells_since_when_and_on_whose_behalf():
     [row] = rows_of(volume)
     assert row == UnderWayRow(
         id=volume.id,
-        volume_id=volume.id,
+        subject_id=volume.id,
+        subject_kind="volume",
         lifecycle="volume",
         state="placed",
         since=at(7).at,
@@ -83,7 +84,7 @@ def test_an_extension_is_a_row_of_its_own_until_it_is_over():
     assert rows_of(volume) == []
     extension.request(volume, 5, reservation_id="r", at=at(10))
     [row] = rows_of(volume)
-    assert (row.volume_id, row.lifecycle, row.state) == (
+    assert (row.subject_id, row.lifecycle, row.state) == (
         volume.id, "volume_operation", "extending",
     )  # fmt: skip
     assert row.id != volume.id
@@ -112,7 +113,7 @@ async def test_the_oldest_that_are_old_enough_come_first_page_by_page(engine):
     found: list[UUID] = []
     last = None
     while page := await views.read(older_than, limits, after=last, most=2):
-        found += [row.volume_id for row in page]
+        found += [row.subject_id for row in page]
         last = page[-1]
     assert found == [volume.id for volume in reversed(volumes[1:])]
     await views.close()
@@ -125,7 +126,7 @@ async def test_each_state_has_a_limit_of_its_own(engine):
     limits = {**LIMITS, ("volume", "placed"): START + timedelta(hours=1)}
     limits["volume", "requested"] = START - timedelta(seconds=1)
     [found] = await views.read(older_than, limits, most=10)
-    assert found.volume_id == placed.id
+    assert found.subject_id == placed.id
     await views.close()
 
 
@@ -157,7 +158,8 @@ async def test_of_many_that_are_young_or_at_rest_none_is_looked_at(engine):
 
 def _young():
     return {
-        "volume_id": UUID(int=1),
+        "subject_id": UUID(int=1),
+        "subject_kind": "volume",
         "lifecycle": "volume",
         "state": "requested",
         "request_id": "r",

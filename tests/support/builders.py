@@ -10,7 +10,15 @@ from domain.aggregates.move import Move
 from domain.aggregates.quota_limits import QuotaLimits, limits_id
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.snapshot import Snapshot
-from domain.aggregates.volume import Source, Volume, attaching, exporting, extension, imaging
+from domain.aggregates.volume import (
+    Source,
+    Volume,
+    attaching,
+    backing_up,
+    exporting,
+    extension,
+    imaging,
+)
 from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
 from domain.image import ChosenImage
@@ -134,6 +142,14 @@ def _not_extended(volume: Volume) -> None:
     extension.give_up(volume, "backend says no", a_moment())
 
 
+def _restore(volume: Volume) -> None:
+    backing_up.begin_restore(volume, str(an_id(0xBA)), a_moment())
+
+
+def _not_restored(volume: Volume) -> None:
+    backing_up.restore_failed(volume, str(an_id(0xBA)), "chunk 7 is damaged", a_moment())
+
+
 def _attach(volume: Volume) -> None:
     attaching.attach(
         volume,
@@ -176,6 +192,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "removing": [_place, _start, _made, _delete, _remove],
     "error_deleting": [_place, _start, _made, _delete, _remove, _undeletable],
     "error_extending": [_place, _start, _made, _extend, _grow, _not_extended],
+    "error_restoring": [_place, _start, _made, _restore, _not_restored],
     "unreachable": [_place, _start, _made, _attach, _cut_off],
     "deleted": [_place, _start, _made, _delete, _remove, _gone],
 }

@@ -11,7 +11,7 @@ from domain.aggregates.backup.events import Parent
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
 from domain.lifecycle import Lifecycle
-from domain.machines.backup import BACKUP, SETTLED, VISIBLE_STATUS
+from domain.machines.backup import BACKUP, BEING_RESTORED, SETTLED, VISIBLE_STATUS
 from domain.metadata import MAX_LENGTH
 
 OUTCOMES = {"available": events.ResetToAvailable, "error": events.ResetToError}
@@ -43,6 +43,10 @@ class Backup(Aggregate):
     reservations: list[str] = []
     """What pays for it."""
     attempt: int = 0
+    captured: bool = False
+    """Whether what it is to hold is kept apart on the backend of its volume."""
+    whole: bool = False
+    """Whether the store has had all of it."""
     percent: int = 0
     object_count: int = 0
     stored_bytes: int = 0
@@ -81,7 +85,7 @@ class Backup(Aggregate):
         """
         content_at = snapshot_at or at.at
         if parent is not None:
-            parent.check_parent(project_id=project_id, volume_id=volume_id, content_at=content_at)
+            parent.check_parent(project_id=project_id, volume_id=volume_id, than=snapshot_at)
         backup = cls(id=id)
         backup.record(
             events.Requested(
@@ -116,10 +120,27 @@ class Backup(Aggregate):
             return
         if not force and self.state not in ("available", "error"):
             raise self.not_allowed("delete", ("available", "error"))
-        if self.state == "making":
+        if self.state in ("requested", "making"):
+            nobody_at_it = self.state == "requested"
             self.record(events.CancellationRequested(), at)
+            if nobody_at_it:
+                self.creation_cancelled(at)
         else:
             self.record(events.DeletionRequested(forced=force), at)
+
+    def creation_cancelled(self, at: Moment, *, reason: str | None = None) -> None:
+        """It is not wanted any more, and whoever was making it is done, or no longer waited for
+        for this reason."""
+        self.record(
+            events.CreationCancelled(
+                volume_id=self.volume_id,
+                snapshot_id=self.snapshot_id,
+                host=self.made_on(),
+                attempt=self.attempt,
+                reason=reason,
+            ),
+            at,
+        )
 
     def start_deletion(self, worker: str, at: Moment) -> int:
         """Claims the deletion and returns the attempt's number."""
@@ -160,19 +181,22 @@ class Backup(Aggregate):
         if dict(metadata) != self.metadata:
             self.record(events.MetadataChanged(metadata=dict(metadata)), at)
 
-    def reset(self, status: str, at: Moment) -> None:
-        """What an administrator says it is. Where it was being restored, that ends, and the volume
-        must be in error by the same append.
-
-        Raises InvalidRequest for a status that cannot be said, NotAllowed for available where the
-        store is not known to have all of it.
-        """
+    def check_reset(self, status: str) -> None:
+        """Raises InvalidRequest for a status that cannot be said, NotAllowed for available where
+        the store is not known to have all of it."""
         if status not in OUTCOMES:
             raise InvalidRequest(
                 f"The status of a backup cannot be reset to {status[:64]!r}: only to"
                 f" {', '.join(OUTCOMES)}."
             )
-        self.record(OUTCOMES[status](volume_id=self.restoring_to), at)
+        if status == "available" and not (self.whole and self.state in (*SETTLED, *BEING_RESTORED)):
+            raise self.not_allowed("reset to available")
+
+    def reset(self, status: str, at: Moment) -> None:
+        """What an administrator says it is, nothing being under way any more. Raises as
+        `check_reset`."""
+        self.check_reset(status)
+        self.record(OUTCOMES[status](), at)
 
     def visible_to(self, project_id: str | None) -> "Backup":
         """Itself. Raises NotFound if it is gone, or of another project (None: sees all)."""
@@ -201,6 +225,13 @@ class Backup(Aggregate):
     def status(self) -> str:
         return VISIBLE_STATUS[self.state]
 
+    def made_on(self) -> str:
+        """`host@backend#pool` of what it is made from. Raises NotAllowed for one that others have
+        made."""
+        if self.host is None:
+            raise self.not_allowed("make")
+        return self.host
+
     def check_claim(self, attempt: int, *claimed: str) -> None:
         """Raises Superseded unless this attempt is at work, in one of these states."""
         if attempt != self.attempt or self.state not in claimed:
@@ -211,13 +242,13 @@ class Backup(Aggregate):
         if self.status != "available":
             raise self.not_allowed(wanted, ("available",))
 
-    def check_parent(self, *, project_id: str, volume_id: UUID, content_at: datetime) -> None:
-        """Whether a backup of this volume, of content of that time, may go on from it. Raises
-        NotAllowed, InvalidRequest."""
+    def check_parent(self, *, project_id: str, volume_id: UUID, than: datetime | None) -> None:
+        """Whether a backup of this volume may go on from it: what that holds now is newer, and
+        what a snapshot of then holds may not be. Raises NotAllowed, InvalidRequest."""
         self.check_available("incremental backup")
         if (project_id, str(volume_id)) != (self.project_id, self.volume_id):
             raise InvalidRequest(f"Backup {self.id} is not one of volume {volume_id}.")
-        if self.content_at is not None and self.content_at >= content_at:
+        if than is not None and self.content_at is not None and self.content_at >= than:
             raise InvalidRequest(f"Backup {self.id} is not older than what is to be backed up.")
 
     def not_allowed(self, event: str, allowed: Sequence[str] = ()) -> NotAllowed:
@@ -233,13 +264,17 @@ class Backup(Aggregate):
                 self._begun(event)
             case events.ImportRequested():
                 self._begun(event)
-            case events.CreationStarted() | events.DeletionStarted():
+            case events.CreationStarted():
                 self.attempt = event.attempt
+            case events.DeletionStarted():
+                self.attempt, self.whole = event.attempt, False
             case events.Progressed():
                 self.percent = event.percent
                 self.object_count, self.stored_bytes = event.object_count, event.stored_bytes
+            case events.Captured():
+                self.captured, self.content_at = True, event.content_at
             case events.Created() | events.Imported():
-                self.percent = 100
+                self.percent, self.whole = 100, True
                 self.object_count, self.stored_bytes = event.object_count, event.stored_bytes
             case events.RestoreRequested():
                 self.restoring_to, self.restoring_host = event.volume_id, event.host
@@ -270,8 +305,8 @@ class Backup(Aggregate):
             ):
                 self.fail_reason = shown(event.reason)
             case events.ResetToAvailable():
-                self.fail_reason = self.restoring_to = self.restoring_host = None
-            case events.Restored() | events.RestoreFailed() | events.ResetToError():
+                self.fail_reason = None
+            case events.Restored() | events.RestoreFailed():
                 self.restoring_to = self.restoring_host = None
             case _:
                 pass

@@ -58,11 +58,22 @@ class Progressed(Event, frozen=True):
     stored_bytes: int
 
 
+@event("backup.captured")
+class Captured(Event, frozen=True):
+    """What it is to hold is kept apart on the volume's backend, as of one moment, which is that of
+    its content; the volume is free again by an event in the same append."""
+
+    attempt: int
+    content_at: datetime
+
+
 @event("backup.created")
 class Created(Event, frozen=True):
     """The store has all of it."""
 
     volume_id: str
+    snapshot_id: str | None
+    host: str
     attempt: int
     object_count: int
     stored_bytes: int
@@ -73,6 +84,8 @@ class CreationFailed(Event, frozen=True):
     """It could not be made, or nobody began to. What is stored of it goes when it is deleted."""
 
     volume_id: str
+    snapshot_id: str | None
+    host: str
     parent: Parent | None
     attempt: int
     reason: str
@@ -163,6 +176,8 @@ class CreationCancelled(Event, frozen=True):
     may begin."""
 
     volume_id: str
+    snapshot_id: str | None
+    host: str
     attempt: int
     reason: str | None
 
@@ -225,15 +240,9 @@ class MetadataChanged(Event, frozen=True):
 
 @event("backup.reset_to_available")
 class ResetToAvailable(Event, frozen=True):
-    """An administrator says that it is well. `volume_id` is the volume it was being restored to,
-    which is in error by the same append; null: none."""
-
-    volume_id: str | None
+    """An administrator says that it is well."""
 
 
 @event("backup.reset_to_error")
 class ResetToError(Event, frozen=True):
-    """An administrator says that it is broken; what was under way is not waited for. `volume_id`
-    as of `reset_to_available`."""
-
-    volume_id: str | None
+    """An administrator says that it is broken; what was under way was given up in that append."""

@@ -16,6 +16,6 @@ def end_waiting(backup: Backup, reason: str, at: Moment) -> None:
         case "restoring" | "writing":
             restoring.give_up(backup, reason, at)
         case "cancelling":
-            making.abandon(backup, at, reason=reason)
+            backup.creation_cancelled(at, reason=reason)
         case "deleting" | "removing":
             backup.give_up_deletion(reason, at)

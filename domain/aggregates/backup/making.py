@@ -2,8 +2,8 @@
 
 from domain.aggregates.backup.backup import Backup
 from domain.aggregates.backup.events import (
+    Captured,
     Created,
-    CreationCancelled,
     CreationFailed,
     CreationStarted,
     Progressed,
@@ -19,9 +19,17 @@ GIB = 2**30
 def start(backup: Backup, worker: str, at: Moment) -> int:
     """Claims the work and returns the attempt's number, by which the outcome is told."""
     attempt = backup.attempt + 1
-    host = backup.host or ""
-    backup.record(CreationStarted(host=host, worker=worker, attempt=attempt), at)
+    started = CreationStarted(host=backup.made_on(), worker=worker, attempt=attempt)
+    backup.record(started, at)
     return attempt
+
+
+def capture(backup: Backup, attempt: int, at: Moment) -> None:
+    """What it is to hold is kept apart; known already, nothing is recorded. Raises Superseded if
+    the claim is no longer this attempt's, also if it is not wanted any more."""
+    backup.check_claim(attempt, "making")
+    if not backup.captured:
+        backup.record(Captured(attempt=attempt, content_at=at.at), at)
 
 
 def progress(
@@ -57,11 +65,13 @@ def finish(
     """The store has all of it. Raises Superseded if the claim is no longer this attempt's."""
     backup.check_claim(attempt, "making", "cancelling")
     if backup.state == "cancelling":
-        abandon(backup, at)
+        backup.creation_cancelled(at)
         return
     backup.record(
         Created(
             volume_id=backup.volume_id,
+            snapshot_id=backup.snapshot_id,
+            host=backup.made_on(),
             attempt=attempt,
             object_count=object_count,
             stored_bytes=stored_bytes,
@@ -74,7 +84,7 @@ def fail(backup: Backup, attempt: int, reason: str, at: Moment) -> None:
     """The worker could not make it. Raises Superseded as `finish`."""
     backup.check_claim(attempt, "making", "cancelling")
     if backup.state == "cancelling":
-        abandon(backup, at)
+        backup.creation_cancelled(at)
     else:
         give_up(backup, reason, at)
 
@@ -84,17 +94,11 @@ def give_up(backup: Backup, reason: str, at: Moment) -> None:
     backup.record(
         CreationFailed(
             volume_id=backup.volume_id,
+            snapshot_id=backup.snapshot_id,
+            host=backup.made_on(),
             parent=backup.parent,
             attempt=backup.attempt,
             reason=reason,
         ),
         at,
-    )
-
-
-def abandon(backup: Backup, at: Moment, *, reason: str | None = None) -> None:
-    """It is not wanted any more, and whoever was making it is done, or no longer waited for for
-    this reason."""
-    backup.record(
-        CreationCancelled(volume_id=backup.volume_id, attempt=backup.attempt, reason=reason), at
     )

@@ -1,6 +1,8 @@
 """A snapshot of a volume, and what happens to it in its life."""
 
 from domain.aggregates.snapshot.events import (
+    BackupBegun,
+    BackupEnded,
     CancellationRequested,
     Created,
     CreationCancelled,
@@ -23,6 +25,8 @@ from domain.aggregates.snapshot.events import (
 from domain.aggregates.snapshot.snapshot import Snapshot
 
 __all__ = [
+    "BackupBegun",
+    "BackupEnded",
     "CancellationRequested",
     "Created",
     "CreationCancelled",

@@ -92,6 +92,20 @@ class DeletionRequested(Event, frozen=True):
     forced: bool
 
 
+@event("snapshot.backup_begun")
+class BackupBegun(Event, frozen=True):
+    """A backup of what it holds was asked for in the same append, and reads it."""
+
+    backup_id: str
+
+
+@event("snapshot.backup_ended")
+class BackupEnded(Event, frozen=True):
+    """That backup has read it, or is not made."""
+
+    backup_id: str
+
+
 @event("snapshot.deletion_started")
 class DeletionStarted(Event, frozen=True):
     """A worker of the backend claimed the deletion."""

@@ -1,11 +1,13 @@
 """A snapshot: asked for, made where its volume is, copied from, deleted."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
 from domain.aggregates.snapshot.events import (
+    BackupBegun,
     CancellationRequested,
     Created,
     CreationCancelled,
@@ -47,6 +49,7 @@ class Snapshot(Aggregate):
 
     kind: ClassVar[str] = "snapshot"
     lifecycle: ClassVar[Lifecycle] = SNAPSHOT
+    snapshot_version: ClassVar[int] = 2
 
     project_id: str = ""
     volume_id: str = ""
@@ -60,6 +63,10 @@ class Snapshot(Aggregate):
     """What pays for it, the first being that of its creation."""
     promised_gib: int = 0
     attempt: int = 0
+    requested_at: datetime | None = None
+    """What it holds is not older."""
+    backup_id: str | None = None
+    """The backup that was made of it last."""
 
     @classmethod
     def request(
@@ -278,11 +285,13 @@ class Snapshot(Aggregate):
                 self.volume_type_id, self.host = event.volume_type_id, event.host
                 self.size_gib, self.reservations = event.size_gib, [event.reservation_id]
                 self.name, self.description = event.name, event.description
-                self.metadata = event.metadata
+                self.metadata, self.requested_at = event.metadata, at.at
             case Placed():
                 self.promised_gib = event.size_gib
             case CreationStarted() | DeletionStarted():
                 self.attempt = event.attempt
+            case BackupBegun():
+                self.backup_id = event.backup_id
             case Described():
                 self.name, self.description = event.name, event.description
             case MetadataChanged():

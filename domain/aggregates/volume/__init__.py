@@ -2,6 +2,7 @@
 
 from domain.aggregates.volume import (
     attaching,
+    backing_up,
     connecting,
     detaching,
     encryption,
@@ -65,6 +66,7 @@ __all__ = [
     "SourceReleased",
     "Volume",
     "attaching",
+    "backing_up",
     "connecting",
     "detaching",
     "encryption",

@@ -1,18 +1,34 @@
 """Giving up what is under way on a volume, whatever it is: by force, or when its time is up."""
 
+from collections.abc import Sequence
+
 from domain.aggregates.move import Move
-from domain.aggregates.volume import extension, holding, migrating, offering, retyping
-from domain.aggregates.volume.under_way import Extension, Migration, Offer, Retype
+from domain.aggregates.volume import (
+    backing_up,
+    extension,
+    holding,
+    migrating,
+    offering,
+    retyping,
+)
+from domain.aggregates.volume.under_way import (
+    BackingUp,
+    Extension,
+    Migration,
+    Offer,
+    Restoring,
+    Retype,
+)
 from domain.aggregates.volume.volume import Volume
 from domain.event import Moment
 from domain.placement import Decision
 
 
-def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None) -> str | None:
-    """Ends what is under way and names the quota reservation that is to be rolled back with it.
+def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None) -> Sequence[str]:
+    """Ends what is under way and names the quota reservations that are to be rolled back with it.
 
-    None if there is none. `move` is that of a retype or migration, and ends with it. Whoever is
-    still at it will find its claim superseded.
+    `move` is that of a retype or migration, and ends with it. Whoever is still at it will find its
+    claim superseded.
     """
     holding.let_go(volume, at)
     given_up = volume.under_way
@@ -21,14 +37,18 @@ def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None
             extension.give_up(volume, reason, at)
         case Offer():
             offering.withdraw(volume, at)
+        case BackingUp():
+            backing_up.end(volume, given_up.backup_id, at)
+        case Restoring():
+            backing_up.restore_failed(volume, given_up.backup_id, reason, at)
         case None:
-            return None
+            return []
         case Retype() | Migration():
             if move is None:
                 raise ValueError(f"volume {volume.id} moves: its move must end with that")
             move.give_up(reason, at)
             after_move(volume, move, reason, at)
-    return given_up.reservation_id
+    return given_up.paid_by
 
 
 def after_move(volume: Volume, move: Move, reason: str, at: Moment) -> None:

@@ -1,5 +1,6 @@
 """What is known of the one thing that can be under way on a volume, while it is."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -14,12 +15,20 @@ class Extension(msgspec.Struct, frozen=True, tag=True):
     new_size_gib: int
     reservation_id: str
 
+    @property
+    def paid_by(self) -> Sequence[str]:
+        """The reservations of what it takes, here and below."""
+        return [self.reservation_id]
+
 
 class Offer(msgspec.Struct, frozen=True, tag=True):
     """The transfer by which the volume is offered to another project; nothing is paid for it."""
 
     transfer_id: str
-    reservation_id: str | None = None
+
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return []
 
 
 class Retype(msgspec.Struct, frozen=True, tag=True):
@@ -29,12 +38,39 @@ class Retype(msgspec.Struct, frozen=True, tag=True):
     move_id: str
     reservation_id: str
 
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return [self.reservation_id]
+
 
 class Migration(msgspec.Struct, frozen=True, tag=True):
     """The move that takes it elsewhere; nobody pays for that."""
 
     move_id: str
-    reservation_id: None = None
+
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return []
 
 
-UnderWay = Extension | Offer | Retype | Migration
+class BackingUp(msgspec.Struct, frozen=True, tag=True):
+    """The backup that is being made of it, and is paid for by itself."""
+
+    backup_id: str
+
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return []
+
+
+class Restoring(msgspec.Struct, frozen=True, tag=True):
+    """The backup that is being put into it."""
+
+    backup_id: str
+
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return []
+
+
+UnderWay = Extension | Offer | Retype | Migration | BackingUp | Restoring

@@ -40,7 +40,14 @@ from domain.machines.volume import SETTLED, VOLUME, visible_status
 from domain.machines.volume_operation import HELD, MOVING, VOLUME_OPERATION
 from domain.placement import Decision, Tried
 
-_DELETABLE = ("requested", "available", "error", "error_extending", "unreachable")
+_DELETABLE = (
+    "requested",
+    "available",
+    "error",
+    "error_extending",
+    "error_restoring",
+    "unreachable",
+)
 """Where a deletion need not be forced (Cinder's rule; without host: any)."""
 
 RESTING = (*SETTLED, "deleted")
@@ -75,7 +82,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 9
+    snapshot_version: ClassVar[int] = 10
 
     project_id: str = ""
     size_gib: int = 0
@@ -319,9 +326,7 @@ class Volume(Aggregate):
 
     def keeps(self, reservation_id: str) -> bool | None:
         """Whether a quota reservation pays for what is there; None while nobody knows yet."""
-        for_operation = self.under_way is not None and (
-            self.under_way.reservation_id == reservation_id
-        )
+        for_operation = self.under_way is not None and reservation_id in self.under_way.paid_by
         if for_operation or (self.state in BEING_MADE and reservation_id in self.reservations):
             return None
         return self.state != "deleted" and reservation_id in self.reservations

@@ -22,8 +22,10 @@ from domain.aggregates import (
     volume,
     volume_type,
 )
+from domain.aggregates.backup import events as backup
 from domain.aggregates.volume import (
     attaching,
+    backing_up,
     connecting,
     detaching,
     encryption,
@@ -53,6 +55,8 @@ OTHER_PROJECT_ID = "6c2e3d1fab4f5e7c9d8b2f3a4e5d6c7b"
 TRANSFER_ID = "2f9c7a10-4d3e-4b8a-9c55-0a1b2c3d4e5f"
 VOLUME_ID = "91f3a7c2-5d4e-4b6a-8c1f-0e2d3c4b5a69"
 SNAPSHOT_ID = "3c5e7a91-2b4d-4f6a-9e8c-1d0f2e3a4b5c"
+BACKUP_ID = "5e1d7c3a-9b8f-4a2e-8d6c-7f0e1a2b3c4d"
+PARENT = backup.Parent("8f7e6d5c-4b3a-4291-8a7b-6c5d4e3f2a1b", "nightly")
 HOST = "storage1@gold#pool1"
 SOURCE = "storage2@silver#pool1"
 MOVE_ID = "2f6a3c1e-8b7d-5e4f-9a0b-1c2d3e4f5a6b"
@@ -496,6 +500,100 @@ EXAMPLES: dict[str, Event] = {
         )
     ),
     "volume.source_released.v1": volume.SourceReleased(source_id=SNAPSHOT_ID),
+    "volume.backup_begun.v1": backing_up.BackupBegun(backup_id=BACKUP_ID),
+    "volume.backup_ended.v1": backing_up.BackupEnded(backup_id=BACKUP_ID),
+    "volume.restore_begun.v1": backing_up.RestoreBegun(backup_id=BACKUP_ID),
+    "volume.restored.v1": backing_up.Restored(backup_id=BACKUP_ID),
+    "volume.restore_failed.v1": backing_up.RestoreFailed(
+        backup_id=BACKUP_ID, reason="the disk is full"
+    ),
+    "volume.restore_cancelled.v1": backing_up.RestoreCancelled(
+        backup_id=BACKUP_ID, reason="an administrator reset it to error"
+    ),
+    "snapshot.backup_begun.v1": snapshot.BackupBegun(backup_id=BACKUP_ID),
+    "snapshot.backup_ended.v1": snapshot.BackupEnded(backup_id=BACKUP_ID),
+    "backup.requested.v1": backup.Requested(
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        volume_id=VOLUME_ID,
+        snapshot_id=SNAPSHOT_ID,
+        host=HOST,
+        availability_zone="nova",
+        size_gib=20,
+        name="monday",
+        description="before the upgrade",
+        metadata={"purpose": "database"},
+        container="nightly",
+        parent=PARENT,
+        content_at=MOMENT.at,
+        reservation_id=RESERVATION_ID,
+    ),
+    "backup.creation_started.v1": backup.CreationStarted(
+        host=HOST, worker="engine-storage1-4711", attempt=2
+    ),
+    "backup.captured.v1": backup.Captured(attempt=2, content_at=MOMENT.at),
+    "backup.progressed.v1": backup.Progressed(
+        attempt=2, percent=40, object_count=12, stored_bytes=34_567_890
+    ),
+    "backup.created.v1": backup.Created(
+        volume_id=VOLUME_ID,
+        snapshot_id=SNAPSHOT_ID,
+        host=HOST,
+        attempt=2,
+        object_count=17,
+        stored_bytes=45_678_901,
+    ),
+    "backup.creation_failed.v1": backup.CreationFailed(
+        volume_id=VOLUME_ID,
+        snapshot_id=SNAPSHOT_ID,
+        host=HOST,
+        parent=PARENT,
+        attempt=2,
+        reason="the disk is full",
+    ),
+    "backup.import_requested.v1": backup.ImportRequested(
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        volume_id=VOLUME_ID,
+        availability_zone="nova",
+        size_gib=20,
+        name="monday",
+        description="before the upgrade",
+        metadata={"purpose": "database"},
+        container="nightly",
+        parent=PARENT,
+        content_at=MOMENT.at,
+        reservation_id=RESERVATION_ID,
+    ),
+    "backup.imported.v1": backup.Imported(
+        volume_id=VOLUME_ID, object_count=17, stored_bytes=45_678_901
+    ),
+    "backup.import_failed.v1": backup.ImportFailed(
+        volume_id=VOLUME_ID, parent=PARENT, reason="the store does not have it"
+    ),
+    "backup.restore_requested.v1": backup.RestoreRequested(volume_id=VOLUME_ID, host=HOST),
+    "backup.restore_started.v1": backup.RestoreStarted(
+        volume_id=VOLUME_ID, host=HOST, worker="engine-storage1-4711", attempt=3
+    ),
+    "backup.restored.v1": backup.Restored(volume_id=VOLUME_ID, host=HOST, attempt=3),
+    "backup.restore_failed.v1": backup.RestoreFailed(
+        volume_id=VOLUME_ID, host=HOST, attempt=3, reason="the disk is full"
+    ),
+    "backup.cancellation_requested.v1": backup.CancellationRequested(),
+    "backup.creation_cancelled.v1": backup.CreationCancelled(
+        volume_id=VOLUME_ID, snapshot_id=SNAPSHOT_ID, host=HOST, attempt=2, reason="nobody came"
+    ),
+    "backup.deletion_requested.v1": backup.DeletionRequested(forced=True),
+    "backup.deletion_started.v1": backup.DeletionStarted(worker="engine-storage1-4711", attempt=4),
+    "backup.deleted.v1": backup.Deleted(
+        project_id=PROJECT_ID, volume_id=VOLUME_ID, size_gib=20, parent=PARENT
+    ),
+    "backup.deletion_failed.v1": backup.DeletionFailed(attempt=4, reason="the store is away"),
+    "backup.deletion_given_up.v1": backup.DeletionGivenUp(attempt=4, reason="nobody came"),
+    "backup.described.v1": backup.Described(name="after all", description="tuesday's"),
+    "backup.metadata_changed.v1": backup.MetadataChanged(metadata={"tier": "silver"}),
+    "backup.reset_to_available.v1": backup.ResetToAvailable(),
+    "backup.reset_to_error.v1": backup.ResetToError(),
     "snapshot.requested.v1": snapshot.Requested(
         project_id=PROJECT_ID,
         user_id="ann",

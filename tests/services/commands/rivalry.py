@@ -17,7 +17,7 @@ Rival = Callable[[World, int], Awaitable[Any]]
 """Makes the command; the number tells two of the same kind apart."""
 
 
-def given(kind: type, *, second: float = 0, **fields: Any) -> Rival:
+def given(kind: type, /, *, second: float = 0, **fields: Any) -> Rival:
     """A command whose fields are known; callables are asked with the number."""
 
     async def command(world: World, number: int) -> Any:
@@ -79,8 +79,8 @@ async def copied(world: World) -> RecordCopied:
 async def settle(world: World, number: int) -> SettleReservation:
     """Of what is under way, or else of the creation."""
     volume = await world.volume()
-    under_way = volume.under_way and volume.under_way.reservation_id
-    return SettleReservation(id=UUID(under_way or volume.reservations[0]), at=a_moment())
+    under_way = volume.under_way.paid_by if volume.under_way else []
+    return SettleReservation(id=UUID([*under_way, *volume.reservations][0]), at=a_moment())
 
 
 def tag(number: int) -> str:

@@ -20,6 +20,14 @@ from services.commands.attaching import (
     DisconnectNode,
     HoldVolume,
 )
+from services.commands.backup import CreateBackup, DeleteBackup, ResetBackup, RestoreBackup
+from services.commands.backup_work import (
+    FinishBackup,
+    FinishRestore,
+    RecordCaptured,
+    StartBackup,
+    StartRestore,
+)
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.extension import (
     ExtendVolume,
@@ -169,7 +177,29 @@ WORKERS: Mapping[str, Rival] = {
 }  # fmt: skip
 """What processes tell."""
 
-RIVALS = {**USERS, **SOMETIMES, **WORKERS}
+_B = an_id(0xB0 + 7)
+"""The backup of a situation that has one."""
+
+BACKUPS: Mapping[str, Rival] = {
+    "back up": given(
+        CreateBackup, id=lambda number: an_id(0xB0 + number), volume_id=ID, project_id=PROJECT,
+        of_project=PROJECT, user_id=USER, name=tag, description=None,
+    ),
+    "restore": given(RestoreBackup, id=_B, project_id=PROJECT, volume_id=ID),
+    "delete the backup": given(DeleteBackup, id=_B, project_id=PROJECT, force=True),
+    "reset the backup": given(ResetBackup, id=_B, project_id=PROJECT, status="error"),
+    "start the backup": given(StartBackup, id=_B, worker=tag),
+    "captured": given(RecordCaptured, id=_B, attempt=1),
+    "backed up": given(FinishBackup, id=_B, attempt=1),
+    "not backed up": given(FinishBackup, id=_B, attempt=1, failure="store full"),
+    "start the restore": given(StartRestore, id=_B, worker=tag),
+    "restored": given(FinishRestore, id=_B, attempt=2),
+    "not restored": given(FinishRestore, id=_B, attempt=2, failure="chunk 7 is damaged"),
+    "give the backup up": given(GiveUp, second=10 * DAY_S, id=_B, kind="backup", allowed=ALLOWED),
+}  # fmt: skip
+"""What can be asked and told of its backups."""
+
+RIVALS = {**BACKUPS, **USERS, **SOMETIMES, **WORKERS}
 
 ELSEWHERE: Mapping[type, str] = {
     CreateVolume: "before it there is no volume to be rivals about",
@@ -195,6 +225,7 @@ def _after(
     return situation
 
 
+_BACKED_UP = ("back up", "start the backup", "captured", "backed up")
 _ON_THE_WAY = ("place the move there", "start the move")
 _CONNECTED = ("reserved", "connect", "start connecting", "connected")
 
@@ -220,6 +251,9 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "disconnecting": _after(*_CONNECTED, "complete", "detach", "start disconnecting"),
     "for a node": _after("connect a node"),
     "without its key": _after(state="requested", encrypted=True),
+    "backing-up": _after("back up", "start the backup"),
+    "with a backup": _after(*_BACKED_UP),
+    "restoring-backup": _after(*_BACKED_UP, "restore", "start the restore"),
     "error_extending": _after(
         "extend", "place the extension", "start the extension", "not extended"
     ),
@@ -258,6 +292,21 @@ DUE: Mapping[str, Sequence[str]] = {
     "connected": ["connect", "complete", "detach"],
     "attached": ["begin detaching", "detach", "exports lost"],
     "detaching": ["roll detaching", "detach"],
+    "backing-up": [
+        "captured",
+        "backed up",
+        "not backed up",
+        "delete the backup",
+        "reset the backup",
+        "give the backup up",
+    ],
+    "with a backup": ["back up", "restore", "delete the backup"],
+    "restoring-backup": [
+        "restored",
+        "not restored",
+        "reset the backup",
+        "give the backup up",
+    ],
     "disconnecting": ["start disconnecting", "disconnected", "not disconnected", "give up"],
     "for a node": ["disconnect a node"],
     "without its key": ["key made", "key not made", "give up"],

@@ -139,7 +139,7 @@ class World:
     async def usage(self, project_id: str = PROJECT) -> dict[str, tuple[int, int]]:
         """What is used of each resource, and what is reserved; per-type resources left out."""
         usage = await self.store.usage(project_id)
-        return {r: (u.in_use, u.reserved) for r, u in usage.items() if "_" not in r}
+        return {r: (u.in_use, u.reserved) for r, u in usage.items() if "-" not in r}
 
     async def assert_sound(self) -> None:
         """Lives are legal, the ledger is the sum over the log, every reservation is accounted for.
@@ -181,6 +181,7 @@ class World:
             "error",
             "error_deleting",
             "error_extending",
+            "error_restoring",
             "unreachable",
         ):
             amounts = {"volumes": 1, "gigabytes": volume.size_gib}
@@ -314,6 +315,7 @@ PAID: dict[str, set[str]] = {
     "removing": _OPEN | _KEPT,
     "error_deleting": _KEPT,
     "error_extending": _KEPT,
+    "error_restoring": _KEPT,
     "unreachable": _KEPT,
     "deleted": _FREE,
 }

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from adapters.backup_store.memory import MemoryShelf
+from adapters.backup_store.port import BackupStore
+from adapters.backup_store.store import ChunkedBackupStore
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Delivery, Inbox, Message
-from adapters.drivers.content import Blocks
+from adapters.drivers.content import BLOCK_BYTES, Blocks
 from adapters.drivers.contract import (
     AttachMode,
     Connected,
@@ -35,6 +38,8 @@ from services.commands.extension import ExtendVolume
 from services.commands.volume import DeleteVolume
 from services.errands import Errand, Outcomes
 from services.processes.attaching import Attaching, Detaching
+from services.processes.backing_up import BackingUp, Restoring
+from services.processes.backup_keeping import BackupDeletion, BackupImport
 from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
@@ -137,9 +142,33 @@ class Process:
         managers += [
             Provisioning(**shared, downloads=downloads),
             *(kind(**shared) for kind in (Extending, Attaching, Detaching, Deletion)),
+            *self._of_backups(ring, name, commands, timeout_s),
         ]
         self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
         self.managers = {m.name: m for m in managers}
+
+    def _of_backups(
+        self, ring: "Ring", name: str, commands: Commands, timeout_s: float
+    ) -> list[ProcessManager]:
+        """Those that know the store of backups."""
+        hooks = {"before": self.life.before, "after": self.life.after}
+        store: BackupStore = around(
+            ChunkedBackupStore(ring.shelf, chunk_bytes=BLOCK_BYTES, threads=0), **hooks
+        )
+        shared: dict[str, Any] = {"commands": commands, "clock": ring.clock, "store": store}
+        work: dict[str, Any] = {
+            "backend": BACKEND,
+            "driver": around(MemoryDriver(ring.backend, faults=ring.faults), **hooks),
+            "worker": name,
+            "timeout_s": timeout_s,
+            "copy_timeout_s": timeout_s,
+        }
+        return [
+            BackingUp(**shared, **work),
+            Restoring(**shared, **work),
+            BackupDeletion(**shared, worker=name),
+            BackupImport(**shared),
+        ]
 
     async def handle(self, kind: str, delivery: Delivery) -> None:
         """Raises Crash where its life ends."""
@@ -228,6 +257,7 @@ class Ring:
         """Where images lie that have to be converted."""
         self.pause = at_once
         """What happens before the image service is asked again."""
+        self.shelf = MemoryShelf()
         self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
         self._inboxes: dict[str, Inbox] = {}
 

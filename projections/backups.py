@@ -1,0 +1,303 @@
+"""Backups as they can be asked for: the table, how events change it, and the queries."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import starmap
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Computed,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Uuid,
+    case,
+    column,
+    exists,
+    func,
+    literal_column,
+    select,
+)
+
+from domain.aggregates.backup import events as backup
+from domain.aggregates.backup.backup import shown
+from domain.event import Event, Recorded
+from domain.machines.backup import BACKUP, VISIBLE_STATUS
+from projections.columns import Instant, Pairs, words
+from projections.filters import among
+from projections.paging import NEWEST_FIRST, Sort, page_of
+from projections.projection import Drop, Patch, Projection, Put, Tables
+
+
+def _table(name: str, metadata: MetaData) -> Table:
+    state = column("state", words())
+    pairs: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
+        (state == literal_column(f"'{inside}'"), literal_column(f"'{outside}'"))
+        for inside, outside in VISIBLE_STATUS.items()
+    ]
+    table = Table(
+        name,
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("project_id", words(), nullable=False),
+        Column("user_id", words(), nullable=False),
+        Column("volume_id", Uuid, nullable=False),
+        Column("snapshot_id", Uuid),
+        Column("parent_id", Uuid),
+        Column("host", words()),
+        Column("availability_zone", words()),
+        Column("size_gib", Integer, nullable=False),
+        Column("name", words()),
+        Column("description", words()),
+        Column("metadata", Pairs, nullable=False),
+        Column("container", words(), nullable=False),
+        Column("status", words(), Computed(case(*pairs), persisted=True), nullable=False),
+        Column("object_count", Integer, nullable=False),
+        Column("fail_reason", words()),
+        Column("content_at", Instant, nullable=False),
+        Column("created_at", Instant, nullable=False),
+        Column("updated_at", Instant),
+        Column("whole", Boolean, nullable=False),
+        Column("version", Integer, nullable=False),
+        Column("state", words(), nullable=False),
+    )
+    Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
+    Index(f"{name}_of_volume", table.c.volume_id, table.c.content_at)
+    Index(f"{name}_increments", table.c.parent_id)
+    return table
+
+
+BACKUPS = Projection("backups", version=1, build=_table)
+
+
+# How events change it
+
+_LEADS_TO = BACKUP.targets()
+
+
+@BACKUPS.projects(backup.Requested, backup.ImportRequested)
+def requested(recorded: Recorded[Any]) -> Put:
+    event = recorded.event
+    snapshot_id = getattr(event, "snapshot_id", None)
+    return Put(
+        recorded.aggregate_id,
+        {
+            "id": recorded.aggregate_id,
+            "project_id": event.project_id,
+            "user_id": event.user_id,
+            "volume_id": UUID(event.volume_id),
+            "snapshot_id": UUID(snapshot_id) if snapshot_id else None,
+            "parent_id": UUID(event.parent.id) if event.parent else None,
+            "host": getattr(event, "host", None),
+            "availability_zone": event.availability_zone or None,
+            "size_gib": event.size_gib,
+            "name": event.name,
+            "description": event.description,
+            "metadata": event.metadata,
+            "container": event.container,
+            "object_count": 0,
+            "fail_reason": None,
+            "content_at": event.content_at,
+            "created_at": recorded.moment.at,
+            "updated_at": None,
+            "whole": False,
+            "version": recorded.version,
+            "state": _LEADS_TO[event.verb],
+        },
+    )
+
+
+@BACKUPS.projects(backup.Captured)
+def captured(recorded: Recorded[backup.Captured]) -> Patch:
+    return _changed(recorded, content_at=recorded.event.content_at)
+
+
+@BACKUPS.projects(backup.Progressed)
+def progressed(recorded: Recorded[backup.Progressed]) -> Patch:
+    return _changed(recorded, object_count=recorded.event.object_count)
+
+
+@BACKUPS.projects(backup.Created, backup.Imported)
+def made(recorded: Recorded[Any]) -> Patch:
+    return _changed(recorded, object_count=recorded.event.object_count, whole=True)
+
+
+@BACKUPS.projects(
+    backup.CreationFailed, backup.ImportFailed, backup.DeletionFailed, backup.DeletionGivenUp
+)
+def failed(recorded: Recorded[Any]) -> Patch:
+    return _changed(recorded, fail_reason=shown(recorded.event.reason))
+
+
+@BACKUPS.projects(backup.ResetToAvailable)
+def reset_to_available(recorded: Recorded[backup.ResetToAvailable]) -> Patch:
+    return _changed(recorded, fail_reason=None)
+
+
+@BACKUPS.projects(backup.Described)
+def described(recorded: Recorded[backup.Described]) -> Patch:
+    return _changed(recorded, name=recorded.event.name, description=recorded.event.description)
+
+
+@BACKUPS.projects(backup.MetadataChanged)
+def metadata_changed(recorded: Recorded[backup.MetadataChanged]) -> Patch:
+    return _changed(recorded, metadata=recorded.event.metadata)
+
+
+@BACKUPS.projects(backup.Deleted)
+def deleted(recorded: Recorded[backup.Deleted]) -> Drop:
+    return Drop(recorded.aggregate_id)
+
+
+@BACKUPS.projects_others("backup")
+def moved(recorded: Recorded[Event]) -> Patch:
+    """Of the other events of a backup only the state can be seen."""
+    return _changed(recorded)
+
+
+def _changed(recorded: Recorded[Any], **values: Any) -> Patch:
+    values["version"], values["updated_at"] = recorded.version, recorded.moment.at
+    verb = recorded.event.verb
+    if verb in _LEADS_TO:
+        values["state"] = _LEADS_TO[verb]
+    return Patch(recorded.aggregate_id, values)
+
+
+# Queries
+
+
+class BackupRow(msgspec.Struct, frozen=True):
+    """One backup. Times in UTC; `content_at` is that of what it holds."""
+
+    id: UUID
+    project_id: str
+    user_id: str
+    volume_id: UUID
+    snapshot_id: UUID | None
+    parent_id: UUID | None
+    host: str | None
+    availability_zone: str | None
+    size_gib: int
+    name: str | None
+    description: str | None
+    metadata: dict[str, str]
+    container: str
+    status: str
+    object_count: int
+    fail_reason: str | None
+    content_at: datetime
+    created_at: datetime
+    updated_at: datetime | None
+    whole: bool
+    version: int
+    state: str
+    has_increments: bool = False
+    """Whether others go on from it."""
+
+
+class BackupQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which backups, in which order, and which part of them. Conditions all have to hold.
+
+    Keys of `equals` and `sort` are Cinder's or the columns'.
+    """
+
+    project_id: str | None = None
+    """None: of all projects."""
+    equals: Mapping[str, Sequence[Any]] = {}
+    """Any one of the values."""
+    contains: Mapping[str, str] = {}
+    """A substring, in any case (`name~=…`)."""
+    sort: Sort = NEWEST_FIRST
+    marker: UUID | None = None
+    """The page begins after this one."""
+    limit: int | None = None
+    offset: int = 0
+
+
+_KEYS: Mapping[str, str] = {
+    **{name: name for name in BackupRow.__struct_fields__ if name not in ("metadata", "whole")},
+    "size": "size_gib",
+    "data_timestamp": "content_at",
+}
+
+
+def find(
+    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
+) -> BackupRow | None:
+    """The backup, if it exists and is of the project (None: of any)."""
+    table = tables[BACKUPS.name]
+    statement = _of_project(table, project_id, _rows(table)).where(table.c.id == id)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else BackupRow(*row)
+
+
+def page(connection: Connection, tables: Tables, query: BackupQuery) -> list[BackupRow]:
+    """The backups asked for. Raises InvalidRequest for keys that do not exist, NotFound if the
+    marker cannot be seen."""
+    table = tables[BACKUPS.name]
+    rows = page_of(
+        connection,
+        table,
+        _matching(table, query, _rows(table)),
+        query,
+        allowed=_KEYS,
+        seen=_of_project(table, query.project_id, select(table)),
+        kind="backup",
+    )
+    return list(starmap(BackupRow, rows))
+
+
+def count(connection: Connection, tables: Tables, query: BackupQuery) -> int:
+    """How many backups match, on all pages together."""
+    table = tables[BACKUPS.name]
+    statement = _matching(table, query, select(func.count()).select_from(table))
+    number: int = connection.execute(statement).scalar_one()
+    return number
+
+
+def newest(
+    connection: Connection,
+    tables: Tables,
+    *,
+    volume_id: UUID,
+    project_id: str,
+    before: datetime | None = None,
+) -> UUID | None:
+    """The backup that an incremental one of this volume goes on from: the newest of the project
+    that is available, of content older than `before`."""
+    table = tables[BACKUPS.name]
+    statement = select(table.c.id).where(
+        table.c.volume_id == volume_id,
+        table.c.project_id == project_id,
+        table.c.status == "available",
+    )
+    if before is not None:
+        statement = statement.where(table.c.content_at < before)
+    statement = statement.order_by(table.c.content_at.desc(), table.c.id.desc()).limit(1)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def _rows(table: Table) -> Select[Any]:
+    increments = table.alias("increments")
+    has = exists(select(increments.c.id).where(increments.c.parent_id == table.c.id))
+    return select(table, has)
+
+
+def _matching(table: Table, query: BackupQuery, statement: Select[Any]) -> Select[Any]:
+    for key, values in query.equals.items():
+        statement = statement.where(among(table.c[_KEYS[key]], values))
+    for key, part in query.contains.items():
+        statement = statement.where(table.c[_KEYS[key]].icontains(part, autoescape=True))
+    return _of_project(table, query.project_id, statement)
+
+
+def _of_project(table: Table, project_id: str | None, statement: Select[Any]) -> Select[Any]:
+    return statement if project_id is None else statement.where(table.c.project_id == project_id)
