@@ -161,9 +161,13 @@ class Worker:
             recorded = codec.from_cloud_event(delivery.payload)
             self._manager.commands.aggregates.learn(recorded)
             await self._manager.react(recorded)
-        except (NotAllowed, Superseded) as done:
+        except NotAllowed as done:
             # the lifecycle is the de-duplication: somebody was here before
             log.debug("already done", process=self._manager.name, reason=str(done))
+        except Superseded as lost:
+            # whoever took it over has the message as well and settles it, or dies: it comes again
+            log.debug("taken over", process=self._manager.name, reason=str(lost))
+            return "superseded"
         except NotYet as early:
             await delivery.retry(early.delay_s)
             return "not yet"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-from adapters.drivers.contract import DriverFailure, VolumeSpec
+from adapters.drivers.contract import DriverFailure, Source, VolumeSpec
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, Operation, Work
 from adapters.drivers.memory_pool import NOTHING, MemoryPool
 from tests.simulation.chance import Chances
@@ -11,7 +11,7 @@ from tests.simulation.wire import Mortal, for_ever
 
 FOR_EVER_S = 1e6
 
-Watch = Callable[[str, str, VolumeSpec], None]
+Watch = Callable[[str, str, Source], None]
 """Is told what happens (`made`, `half made`, `gone`…), in which `host@backend#pool`, to what."""
 
 
@@ -22,17 +22,22 @@ class WatchedPool(MemoryPool):
         super().__init__(name, capacity_gib)
         self._host, self._watch = f"{host}#{name}", watch
 
-    def create(
-        self, spec: VolumeSpec, *, whole: bool, content: Mapping[int, bytes] = NOTHING
-    ) -> None:
-        before = self.volumes.get(spec.object_name)
-        there = before is not None and before.whole
+    def create(self, spec: Source, *, whole: bool, content: Mapping[int, bytes] = NOTHING) -> None:
+        there = self._is_whole(spec)
         super().create(spec, whole=whole, content=content)
         if not there:
             self._watch("made" if whole else "half made", self._host, spec)
 
-    def delete(self, spec: VolumeSpec, *, whole: bool) -> None:
-        there = spec.object_name in self.volumes
+    def break_off(self, spec: VolumeSpec, *, content: Mapping[int, bytes], written: int) -> None:
+        super().break_off(spec, content=content, written=written)
+        self._watch(f"written up to {written}", self._host, spec)
+
+    def replace(self, spec: VolumeSpec, content: Mapping[int, bytes]) -> None:
+        super().replace(spec, content)
+        self._watch("overwritten", self._host, spec)
+
+    def delete(self, spec: Source, *, whole: bool) -> None:
+        there = self.found(spec) is not None
         super().delete(spec, whole=whole)
         if there:
             self._watch("gone" if whole else "half gone", self._host, spec)
@@ -40,6 +45,10 @@ class WatchedPool(MemoryPool):
     def extend(self, spec: VolumeSpec, new_size_gib: int, *, whole: bool) -> None:
         super().extend(spec, new_size_gib, whole=whole)
         self._watch(f"{'' if whole else 'half '}extended to {new_size_gib}", self._host, spec)
+
+    def _is_whole(self, spec: Source) -> bool:
+        found = self.found(spec)
+        return found is not None and found.whole
 
 
 def a_backend(host: str, capacities_gib: Mapping[str, float], watch: Watch) -> MemoryBackend:

@@ -35,6 +35,10 @@ LIKELY: dict[str, float] = {
     "key manager's answer is lost": 0.1,
     "key manager is slow": 0.1,
     "key manager refuses": 0.03,
+    # of every call of the image service, and every chunk of an image
+    "image service does not answer": 0.1,
+    "image service's answer is lost": 0.1,
+    "image service is slow": 0.1,
     # of every call of the views' database
     "views do not answer": 0.01,
     "views are slow": 0.03,
@@ -47,6 +51,7 @@ LIKELY: dict[str, float] = {
     "store is down": 0.02,
     "bus is down": 0.02,
     "key manager is down": 0.02,
+    "image service is down": 0.02,
     "stream is lost": 0.01,
     "notifications are lost": 0.01,
     "clock jumps": 0.05,

@@ -89,7 +89,7 @@ class _Instant(MemoryEventStore):
         heads = {
             id: len(self._streams[id]) for id in {*unchanged, *(e.aggregate_id for e in events)}
         }
-        ledgers = copy.deepcopy((self._ledger, self._names, self._pools))
+        ledgers = copy.deepcopy((self._ledger, self._names, self._pools, self._dependents))
         Admission(*ledgers, heads=heads).admit(events, unchanged=unchanged)
         self.tried += events
         return len(self._log) + len(events)

@@ -32,6 +32,7 @@ def create(see: Sight) -> Fields:
             "volume_type_id": kind.id,
             "availability_zone": see.zone if see.often(0.2) else None,
             "known_zones": frozenset({see.zone}),
+            "image": see.image() if see.often(0.3) else None,
         }
     )
 

@@ -1,27 +1,47 @@
-"""Event store and key manager as one process reaches them."""
+"""Event store, key manager and image service as one process reaches them."""
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID
 
 from adapters.event_store.memory import MemoryEventStore
-from adapters.event_store.port import Snapshot
+from adapters.image_service.memory import MemoryImageService
+from adapters.image_service.port import Stream
 from adapters.key_manager.memory import MemoryKeyManager
-from adapters.key_manager.port import Key, KeyRefused
+from adapters.key_manager.port import KeyRefused
 from domain.errors import Conflict
 from domain.event import Event, Recorded
-from domain.names import Name
-from domain.placement import Promise
-from domain.quota import Usage
 from tests.simulation.chance import Chances
 from tests.simulation.wire import Line
 
 
-class SimulatedStore:
+class Remote:
+    """A part that is reached by a line: what its port has, as long as it only answers."""
+
+    def __init__(self, real: Any, line: Line, chances: Chances) -> None:
+        self._real, self._line, self._chances = real, line, chances
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._real, name)
+        if not inspect.iscoroutinefunction(found):
+            raise AttributeError(f"{name} is not for the line")
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await self._line.ask(name, lambda: found(*args, **kwargs))
+
+        return call
+
+    async def close(self) -> None:
+        """The part itself goes on."""
+
+
+class SimulatedStore(Remote):
     """Keeps `EventStore`, on a real one that all processes share."""
 
     def __init__(self, real: MemoryEventStore, line: Line, chances: Chances) -> None:
-        self._real, self._line, self._chances = real, line, chances
+        super().__init__(real, line, chances)
         self._told: list[Callable[[int], None]] = []
 
     async def append(
@@ -41,53 +61,14 @@ class SimulatedStore:
             told(position)
         return position
 
-    async def events(
-        self, aggregate_id: UUID, *, after: int = 0, limit: int | None = None
-    ) -> list[Recorded[Event]]:
-        return await self._ask("events", aggregate_id, after=after, limit=limit)  # type: ignore[no-any-return]
-
-    async def log(self, after: int, limit: int) -> list[Recorded[Event]]:
-        return await self._ask("log", after, limit)  # type: ignore[no-any-return]
-
-    async def last_position(self) -> int:
-        return await self._ask("last_position")  # type: ignore[no-any-return]
-
-    async def usage(self, project_id: str) -> dict[str, Usage]:
-        return await self._ask("usage", project_id)  # type: ignore[no-any-return]
-
-    async def limits(self, subject: str) -> dict[str, int]:
-        return await self._ask("limits", subject)  # type: ignore[no-any-return]
-
-    async def ledger(self) -> tuple[int, dict[tuple[str, str], Usage], dict[str, dict[str, int]]]:
-        return await self._ask("ledger")  # type: ignore[no-any-return]
-
-    async def names(self) -> tuple[int, dict[Name, UUID]]:
-        return await self._ask("names")  # type: ignore[no-any-return]
-
-    async def promises(self, *, after: int = 0) -> tuple[int, dict[str, Promise]]:
-        return await self._ask("promises", after=after)  # type: ignore[no-any-return]
-
-    async def save_snapshot(self, snapshot: Snapshot) -> None:
-        await self._ask("save_snapshot", snapshot)
-
-    async def snapshot(self, aggregate_id: UUID) -> Snapshot | None:
-        return await self._ask("snapshot", aggregate_id)  # type: ignore[no-any-return]
-
     def on_append(self, told: Callable[[int], None]) -> None:
         self._told.append(told)
 
-    async def close(self) -> None:
-        pass
 
-    async def _ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
-        return await self._line.ask(method, lambda: getattr(self._real, method)(*args, **kwargs))
-
-
-class SimulatedKeys:
+class SimulatedKeys(Remote):
     """Keeps `KeyManager`, on a real one that all processes share."""
 
-    def __init__(self, real: MemoryKeyManager, line: Line, chances: Chances) -> None:
-        self._real, self._line, self._chances = real, line, chances
+    _real: MemoryKeyManager
 
     async def create_key(self, name: str, *, algorithm: str, bits: int) -> str:
         def refusal() -> Exception | None:
@@ -101,17 +82,25 @@ class SimulatedKeys:
         )
         return made
 
-    async def get(self, key_id: str) -> Key:
-        return await self._line.ask("get", lambda: self._real.get(key_id))  # type: ignore[no-any-return]
 
-    async def delete(self, key_id: str) -> None:
-        await self._line.ask("delete", lambda: self._real.delete(key_id))
+class SimulatedImages(Remote):
+    """Keeps `ImageService`, on a real one that all processes share."""
 
-    async def named(self, name: str) -> list[str]:
-        return await self._line.ask("named", lambda: self._real.named(name))  # type: ignore[no-any-return]
+    _real: MemoryImageService
 
-    async def keys(self) -> dict[str, str]:
-        return await self._line.ask("keys", self._real.keys)  # type: ignore[no-any-return]
+    async def read(self, image_id: str, *, start: int = 0) -> Stream:
+        async with aclosing(self._real.read(image_id, start=start)) as stream:
+            while True:
+                chunk = await self._line.ask("read", lambda: anext(stream, b""))
+                if not chunk:
+                    return
+                yield chunk
 
-    async def close(self) -> None:
-        pass
+    async def upload(self, image_id: str, content: AsyncIterator[bytes]) -> None:
+        received = [chunk async for chunk in content]
+
+        async def again() -> AsyncIterator[bytes]:
+            for chunk in received:
+                yield chunk
+
+        await self._line.ask("upload", lambda: self._real.upload(image_id, again()))

@@ -18,7 +18,7 @@ from tests.simulation.backends import Misfortunes
 from tests.simulation.bus import SimulatedBus
 from tests.simulation.history import WatchedCommands
 from tests.simulation.loop import Machine
-from tests.simulation.parts import SimulatedKeys, SimulatedStore
+from tests.simulation.parts import SimulatedImages, SimulatedKeys, SimulatedStore
 from tests.simulation.wire import Line, at_once
 from tests.support.builders import MORNING
 
@@ -117,11 +117,8 @@ class Process:
             await asyncio.sleep(RESTART_S)
 
     async def _open(self, stack: AsyncExitStack) -> Node:
-        world, chances = self.world, self.world.chances
-        line = Line(
-            "store", who=self, loop=world.loop, chances=chances, down=lambda: world.down("store")
-        )
-        store = SimulatedStore(world.store, line, chances)
+        world = self.world
+        store: Any = SimulatedStore(world.store, self._line("store"), world.chances)
         self._bus = bus = self._connected()
         views = Views(world.engine)
         node = Node(
@@ -135,6 +132,7 @@ class Process:
             commands=WatchedCommands(store, history=world.history, log=world.store, by=self.name),
             open_driver=self._open_driver,
             open_keys=self._open_keys,
+            open_images=self._open_images,
             clock=self.clock,
             monotonic=lambda: world.loop.now_s,
             new_id=world.new_id,
@@ -170,15 +168,16 @@ class Process:
         return MemoryDriver(self.world.backends[name], faults=misfortunes, volume_backend_name=name)
 
     def _open_keys(self) -> SimulatedKeys:
+        return SimulatedKeys(self.world.keys, self._line("key manager"), self.world.chances)
+
+    def _open_images(self) -> SimulatedImages:
+        return SimulatedImages(self.world.images, self._line("image service"), self.world.chances)
+
+    def _line(self, part: str) -> Line:
         world = self.world
-        line = Line(
-            "key manager",
-            who=self,
-            loop=world.loop,
-            chances=world.chances,
-            down=lambda: world.down("key manager"),
+        return Line(
+            part, who=self, loop=world.loop, chances=world.chances, down=lambda: world.down(part)
         )
-        return SimulatedKeys(world.keys, line, world.chances)
 
     def _role(self) -> Callable[[Node], Awaitable[None]]:
         return self._api if self.role == "api" else roles.role(self.role)

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sqlite3
 import sys
+import tempfile
 import time
 import warnings
 from collections import Counter
@@ -65,7 +66,8 @@ def run(case: Case, *, wishes: int = WISHES) -> Outcome:
     collecting, before = gc.isenabled(), structlog.get_config()
     gc.disable()  # what is collected when must not depend on what was run before
     try:
-        return _played(case, wishes)
+        with tempfile.TemporaryDirectory() as directory:
+            return _played(case, wishes, directory)
     finally:
         structlog.configure(**before)
         asyncio.set_event_loop(None)
@@ -74,11 +76,11 @@ def run(case: Case, *, wishes: int = WISHES) -> Outcome:
             gc.enable()
 
 
-def _played(case: Case, wishes: int) -> Outcome:
+def _played(case: Case, wishes: int, directory: str) -> Outcome:
     began = time.perf_counter()
     views = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
     _template().backup(views)
-    world = World(case, views)
+    world = World(case, views=views, directory=directory)
     structlog.configure(processors=[_into(world)], cache_logger_on_first_use=False)
     asyncio.set_event_loop(world.loop)
     world.loop.set_exception_handler(lambda loop, context: None)
@@ -124,6 +126,7 @@ class _Over(Exception):
 
 
 async def _whole(world: World, wishes: int) -> None:
+    await world.has_images()
     for process in world.processes:
         process.start()
     befalling = asyncio.create_task(world.befall())

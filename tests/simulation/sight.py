@@ -11,6 +11,8 @@ from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachment import Attachment
 from domain.event import Actor, Moment
+from domain.image import ChosenImage
+from services.images import chosen
 from tests.support.builders import ZONE
 
 if TYPE_CHECKING:
@@ -84,6 +86,9 @@ class Sight:
         log = self.world.store._log
         failed = [each for each in log if each.event.verb.endswith(("failed", "refused"))]
         return self.one(failed).id if failed else None
+
+    def image(self) -> ChosenImage:
+        return chosen(self.one(list(self.world.images.images.values())))
 
     def connector(self) -> dict[str, str]:
         """Of a node; now and then one that will not do."""

@@ -83,7 +83,7 @@ def _objects(world: "World") -> Iterator[str]:
         if isinstance(volume, Volume) and volume.state == "available" and volume.host:
             found = world.pool_of(volume.host).volumes.get(f"volume-{volume.id}")
             fine = found and found.whole and found.size_gib >= volume.size_gib
-            if not fine or (found and found.content != {0: volume.id.bytes}):
+            if not fine or (found and found.content != world.watch.contents.get(volume.id)):
                 yield f"volume {volume.id} of {volume.size_gib} GiB on {volume.host} has {found}"
 
 

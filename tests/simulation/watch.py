@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from adapters.drivers.contract import VolumeSpec
+from adapters.drivers.contract import Source
 from adapters.drivers.memory import MemoryBackend
 from adapters.drivers.memory_pool import MemoryPool
 from domain.aggregates.volume import Volume
@@ -22,6 +23,8 @@ class Watch:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.replay = Replay()
+        self.contents: dict[UUID, dict[int, bytes]] = {}
+        """What each volume held when it was made."""
 
     def appended(self, position: int) -> None:
         """The log ends here now."""
@@ -45,10 +48,11 @@ class Watch:
             if event.type_name in _ON_BACKENDS:
                 _ON_BACKENDS[event.type_name](self, recorded)
 
-    def happened(self, what: str, where: str, spec: VolumeSpec) -> None:
+    def happened(self, what: str, where: str, spec: Source) -> None:
         """On a backend."""
         self._world.tell(f"  {spec.object_name} is {what} on {where}")
-        volume = self.replay.aggregates.get(spec.id)
+        id = UUID(spec.object_name.partition("-")[2])
+        volume = self.replay.aggregates.get(id)
         if (
             what in ("gone", "half gone")
             and isinstance(volume, Volume)
@@ -58,19 +62,25 @@ class Watch:
             self._world.violated(f"{spec.object_name} is deleted on {where}, and {volume.state}")
 
     def _provisioned(self, recorded: Recorded[Event]) -> None:
-        """It gets content of its own, which it must never lose."""
+        """It has an image, or gets content of its own; of either it must never lose anything."""
         volume, pool = self._object_of(recorded)
         found = pool.volumes.get(f"volume-{volume.id}")
         if found is None or not found.whole or found.size_gib != volume.size_gib:
             self._world.violated(f"volume {volume.id} is available, and its backend has {found}")
+            return
+        if volume.image is not None:
+            due = self._world.images.contents[volume.image.id]
+            if b"".join(found.content.values())[: len(due)] != due:
+                self._world.violated(f"volume {volume.id} does not hold image {volume.image.id}")
         elif not found.content:
             found.content = {0: volume.id.bytes}
+        self.contents[volume.id] = {**found.content}
 
     def _whole(self, recorded: Recorded[Event]) -> None:
         volume, pool = self._object_of(recorded)
         found = pool.volumes.get(f"volume-{volume.id}")
         fine = found and found.whole and found.size_gib >= volume.size_gib
-        if not fine or (found and found.content != {0: volume.id.bytes}):
+        if not fine or (found and found.content != self.contents.get(volume.id)):
             self._world.violated(
                 f"{recorded.event.type_name} of volume {volume.id}, {volume.size_gib} GiB on"
                 f" {volume.host}, which has {found}"

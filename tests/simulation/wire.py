@@ -1,7 +1,7 @@
 """How a process reaches what is outside: calls travel, get lost, and outlive who made them."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
 from domain.errors import Unavailable
@@ -9,7 +9,7 @@ from tests.simulation.chance import Chances
 from tests.simulation.loop import Machine, SimulatedLoop
 
 T = TypeVar("T")
-Call = Callable[[], Coroutine[Any, Any, Any]]
+Call = Callable[[], Awaitable[Any]]
 
 
 class Mortal(Protocol):
@@ -95,12 +95,11 @@ async def for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-def at_once(call: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine returns that never waits."""
+def at_once(call: Awaitable[T]) -> T:
+    """What is awaited, and never waits for anything itself."""
     try:
-        call.send(None)
+        next(call.__await__())
     except StopIteration as done:
         value: T = done.value
         return value
-    call.close()
     raise AssertionError("it waits for something")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
@@ -15,6 +16,8 @@ from sqlalchemy.pool import StaticPool
 from adapters.bus.memory import MemoryBus
 from adapters.drivers.memory_pool import MemoryPool
 from adapters.event_store.memory import MemoryEventStore
+from adapters.image_service.memory import MemoryImageService
+from adapters.image_service.port import NewImage
 from adapters.key_manager.memory import MemoryKeyManager
 from projections.generations import create_tables
 from services import composition
@@ -39,7 +42,6 @@ from tests.support.builders import MORNING
 
 SETTINGS = Settings(
     host="h",
-    data_dir="/nowhere",
     report_interval_s=10.0,
     service_down_s=60.0,
     api=Api(read_your_writes_s=2.0, backend_timeout_s=15.0, write_timeout_s=10.0),
@@ -58,6 +60,7 @@ SETTINGS = Settings(
         extension_s=60.0,
         attachment_s=60.0,
         moving_s=120.0,
+        download_s=120.0,
         interval_s=10.0,
         grace_s=15.0,
     ),
@@ -78,9 +81,9 @@ CAPACITY_GIB = {"gold": {"p1": 9, "p2": 6}, "iron": {"p": 10}}
 class World:
     """Everything that processes share. It tells its story as it goes."""
 
-    def __init__(self, case: Case, views: sqlite3.Connection) -> None:
+    def __init__(self, case: Case, *, views: sqlite3.Connection, directory: str) -> None:
         self.case = case
-        self.settings = SETTINGS
+        self.settings = msgspec.structs.replace(SETTINGS, data_dir=directory)
         self.chances = Chances(case, self.tell)
         self.loop = SimulatedLoop(self.chances.order)
         self.loop.thread_work = self._in_thread
@@ -96,6 +99,7 @@ class World:
         self.store.on_append(self.watch.appended)
         self.bus = MemoryBus(self.loop.time)
         self.keys = MemoryKeyManager()
+        self.images = MemoryImageService(chunk_bytes=512, clock=self.clock)
         self.backends = {
             name: a_backend(f"h@{name}", pools, self.watch.happened)
             for name, pools in CAPACITY_GIB.items()
@@ -103,7 +107,8 @@ class World:
         self.engine = _views_engine(views, self)
         self.views_away = False
         self._ids = random.Random(f"{case.seed} ids")
-        self._down_until = {"store": 0.0, "bus": 0.0, "key manager": 0.0}
+        parts = ("store", "bus", "key manager", "image service")
+        self._down_until = dict.fromkeys(parts, 0.0)
         self.apis = [Process(self, f"api{n}", "api") for n in (1, 2)]
         self.processes = [
             *self.apis,
@@ -142,6 +147,15 @@ class World:
     def violated(self, what: str) -> None:
         self.tell(f"VIOLATION {what}")
         self.violations.append(what)
+
+    async def has_images(self) -> None:
+        """Raw ones: others need programs."""
+        for number in (1, 2):
+            image = NewImage(
+                name=f"image {number}", owner="", disk_format="raw", visibility="public"
+            )
+            content = random.Random(f"image {number}").randbytes(700 * number)
+            self.images.put(await self.images.create(image), content)
 
     # what befalls it
 

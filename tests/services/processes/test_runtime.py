@@ -203,16 +203,23 @@ async def test_two_workers_share_and_each_message_is_handled_once(stage: Stage):
     assert sorted(work.begun) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(
-    "done",
-    [
-        NotAllowed(kind="volume", id="1", state="deleted", event="placed"),
-        Superseded(kind="volume", id="1", attempt=1),
-    ],
-)
-async def test_what_somebody_else_has_done_already_is_done(stage: Stage, done: Exception):
-    async with stage.at_work(stage.worker(stage.fails(done))):
+DONE = NotAllowed(kind="volume", id="1", state="deleted", event="placed")
+SUPERSEDED = Superseded(kind="volume", id="1", attempt=1)
+
+
+async def test_what_somebody_else_has_done_already_is_done(stage: Stage):
+    async with stage.at_work(stage.worker(stage.fails(DONE))):
         await stage.requests(1)
+        await stage.assert_nothing_comes_any_more()
+    assert await stage.bus.parked() == []
+
+
+async def test_whoever_is_superseded_leaves_the_message_to_who_did_it_who_may_die(stage: Stage):
+    async with stage.at_work(stage.worker(stage.fails(SUPERSEDED))):
+        await stage.requests(1)
+        assert stage.handled.empty()
+        await stage.elapse(ACK_WAIT_S)
+        assert await stage.next_handled() == 1
         await stage.assert_nothing_comes_any_more()
     assert await stage.bus.parked() == []
 
