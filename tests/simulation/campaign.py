@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from services.commands import HANDLERS
-from tests.simulation.bugs import BUGS
+from tests.simulation.bugs import BUGS, RARE
 from tests.simulation.chance import LIKELY, Case
 from tests.simulation.run import Outcome, run
 
@@ -116,7 +116,7 @@ def found_within(name: str, *, first: int, most: int) -> tuple[int, str] | None:
     for number in count(1):
         if number > most:
             return None
-        with BUGS[name]():
+        with {**BUGS, **RARE}[name]():
             outcome = run(Case(seed=first + number - 1))
         if outcome.violations:
             return number, outcome.violations[0]
@@ -126,7 +126,7 @@ def found_within(name: str, *, first: int, most: int) -> tuple[int, str] | None:
 def hunt(*, first: int) -> int:
     """Tells of each deliberate bug how soon it is found; 1 if one is not."""
     missed = 0
-    for name in BUGS:
+    for name in (*BUGS, *RARE):
         found = found_within(name, first=first, most=MOST_SEEDS)
         missed += found is None
         said = "NOT FOUND" if found is None else f"{found[0]} seeds: {found[1][:150]}"

@@ -129,6 +129,9 @@ def _changed_after_all(history: History, log: Sequence[Recorded[Event]]) -> Iter
     for recorded in log:
         if not isinstance(recorded.event, Refused):
             changed[recorded.moment].append(recorded.event.type_name)
+    for asked in history.asked:  # a message that came twice is handled twice at one moment
+        if asked.changed_at or asked.unsure:
+            changed.pop(asked.command.at, None)
     for asked in history.asked:
         if not asked.changed_at and not asked.unsure and asked.command.at in changed:
             yield f"{_sentence(asked)}, and changed {changed[asked.command.at]}"
