@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from domain.aggregates.backup import Backup
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume
 from domain.event import Event
-from domain.quota import GIGABYTES, VOLUMES, Ledger, Usage, of_type, settle
+from domain.quota import GIGABYTES, VOLUMES, Ledger, Usage, of_backup, of_type, settle
 from services.audit.replay import Replay, at_rest
 from services.audit.report import Finding
 
@@ -24,7 +25,17 @@ def _volume_pays(volume: Volume) -> Held:
     return {(volume.project_id, resource): amount for resource, amount in amounts.items()}
 
 
-PAYS: Mapping[str, Callable[[Any], Held]] = {Volume.kind: _volume_pays}
+def _backup_pays(backup: Backup) -> Held:
+    if not backup.exists or backup.state == "deleted":
+        return {}
+    amounts = of_backup(backup.size_gib)
+    return {(backup.project_id, resource): amount for resource, amount in amounts.items()}
+
+
+PAYS: Mapping[str, Callable[[Any], Held]] = {
+    Volume.kind: _volume_pays,
+    Backup.kind: _backup_pays,
+}
 """What an aggregate that is paid for by its `reservations` has to hold of its project's quota."""
 
 

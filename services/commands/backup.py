@@ -239,10 +239,10 @@ async def released(backup: Backup, work: UnitOfWork, at: Moment) -> list[Aggrega
     if backup.snapshot_id is None:
         volume = await work.load(Volume, UUID(backup.volume_id))
         of_volume.end(volume, id, at)
-        return [volume] if volume.pending else []
+        return [volume]  # also if it waits for nothing, which may be what was known long ago
     snapshot = await work.load(Snapshot, UUID(backup.snapshot_id))
     of_snapshot.end(snapshot, id, at)
-    return [snapshot] if snapshot.pending else []
+    return [snapshot]
 
 
 async def end_waiting(

@@ -4,6 +4,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
+from domain.aggregates.backup import Backup
+from domain.aggregates.backup.importing import record_of
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.aggregates.volume_type import VolumeType
@@ -183,3 +187,54 @@ def encryption(see: Sight) -> Encryption:
 
 def is_encrypted(kind: VolumeType) -> bool:
     return kind.state == "available" and kind.encryption is not None
+
+
+def backup(see: Sight) -> Fields:
+    found = see.volume("available", "in-use")
+    return (
+        None
+        if found is None
+        else {
+            "id": see.new_id(),
+            "volume_id": found.id,
+            "project_id": found.project_id,
+            "of_project": found.project_id,
+            "user_id": "ann",
+            "name": None,
+            "description": None,
+            "force": see.often(0.5),
+        }
+    )
+
+
+def of_backup(*states: str, **fields: Field) -> Maker:
+    def make(see: Sight) -> Fields:
+        found = see.any_of(Backup, lambda each: each.state in states if states else True)
+        return (
+            None
+            if found is None
+            else {
+                "id": found.id,
+                "project_id": None,
+                **{name: field(see) for name, field in fields.items()},
+            }
+        )
+
+    return make
+
+
+def restoration(see: Sight) -> Fields:
+    found = see.any_of(Backup, lambda each: each.state == "available")
+    into = see.volume("available")
+    if found is None or into is None:
+        return None
+    return {"id": found.id, "project_id": None, "volume_id": into.id}
+
+
+def imported(see: Sight) -> Fields:
+    """The record of one that is there, or was: as if another installation had taken it over."""
+    found = see.any_of(Backup, lambda each: each.state == "available")
+    if found is None or found.state != "available":
+        return None
+    record = msgspec.structs.replace(record_of(found), id=see.new_id())
+    return {"record": record, "project_id": see.project_id, "user_id": "ann"}

@@ -1,11 +1,13 @@
-"""Event store, key manager and image service as one process reaches them."""
+"""Event store, key manager, images and backups as one process reaches them."""
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any
 from uuid import UUID
 
+from adapters.backup_store.memory import MemoryShelf
+from adapters.backup_store.port import Location
 from adapters.event_store.memory import MemoryEventStore
 from adapters.image_service.memory import MemoryImageService
 from adapters.image_service.port import Stream
@@ -104,3 +106,25 @@ class SimulatedImages(Remote):
                 yield chunk
 
         await self._line.ask("upload", lambda: self._real.upload(image_id, again()))
+
+
+class SimulatedShelf(MemoryShelf):
+    """What backups are kept on, as one process holds it: its claims end when it dies."""
+
+    def __init__(self, real: MemoryShelf) -> None:
+        super().__init__()
+        self.files, self._claimed = real.files, real._claimed
+        self._mine: set[Location] = set()
+
+    @contextmanager
+    def claim(self, location: Location) -> Iterator[None]:
+        with super().claim(location):
+            self._mine.add(location)
+            try:
+                yield
+            finally:
+                self._mine.discard(location)
+
+    def drop_claims(self) -> None:
+        """Its process is dead."""
+        self._claimed -= self._mine

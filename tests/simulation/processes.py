@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from adapters.backup_store.store import ChunkedBackupStore
 from adapters.bus import port
 from adapters.drivers.memory import MemoryDriver
 from domain.errors import LapilliError, Unavailable
@@ -18,7 +19,7 @@ from tests.simulation.backends import Misfortunes
 from tests.simulation.bus import SimulatedBus
 from tests.simulation.history import WatchedCommands
 from tests.simulation.loop import Machine
-from tests.simulation.parts import SimulatedImages, SimulatedKeys, SimulatedStore
+from tests.simulation.parts import SimulatedImages, SimulatedKeys, SimulatedShelf, SimulatedStore
 from tests.simulation.wire import Line, at_once
 from tests.support.builders import MORNING
 
@@ -46,6 +47,7 @@ class Process:
         self.node: Node | None = None
         self.application: Lapilli | None = None
         self._bus: SimulatedBus | None = None
+        self._shelves: list[SimulatedShelf] = []
         self._asked: set[asyncio.Future[Any]] = set()
 
     def clock(self) -> datetime:
@@ -66,6 +68,9 @@ class Process:
             self.application = self.node = None
             if self._bus is not None:
                 at_once(self._bus.close())
+            for shelf in self._shelves:
+                shelf.drop_claims()
+            self._shelves = []
             for asked in self._asked:
                 if not asked.done():
                     asked.set_exception(ConnectionLost())
@@ -133,6 +138,7 @@ class Process:
             open_driver=self._open_driver,
             open_keys=self._open_keys,
             open_images=self._open_images,
+            open_backups=self._open_backups,
             clock=self.clock,
             monotonic=lambda: world.loop.now_s,
             new_id=world.new_id,
@@ -172,6 +178,11 @@ class Process:
 
     def _open_images(self) -> SimulatedImages:
         return SimulatedImages(self.world.images, self._line("image service"), self.world.chances)
+
+    def _open_backups(self) -> ChunkedBackupStore:
+        shelf = SimulatedShelf(self.world.shelf)
+        self._shelves.append(shelf)
+        return ChunkedBackupStore(shelf, threads=0)
 
     def _line(self, part: str) -> Line:
         world = self.world

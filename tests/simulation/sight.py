@@ -109,4 +109,5 @@ class Sight:
         found = self.world.pool_of(volume.host).volumes.get(f"volume-{volume.id}")
         quiet_s = (self.world.clock() - volume.since).total_seconds()
         whole = found is not None and found.whole and found.size_gib == volume.size_gib
-        return whole and bool(found and found.content) and quiet_s > self.world.longest_s
+        same = found is not None and found.content == self.world.watch.contents.get(volume.id)
+        return whole and same and quiet_s > self.world.longest_s

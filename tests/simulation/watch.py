@@ -76,6 +76,15 @@ class Watch:
             found.content = {0: volume.id.bytes}
         self.contents[volume.id] = {**found.content}
 
+    def _restored(self, recorded: Recorded[Event]) -> None:
+        """It holds what one of the volumes held when it was made, and must not lose that."""
+        volume, pool = self._object_of(recorded)
+        found = pool.volumes.get(f"volume-{volume.id}")
+        held = found.content if found else {}
+        if held not in self.contents.values():
+            self._world.violated(f"volume {volume.id} was restored, and holds {held}")
+        self.contents[volume.id] = {**held}
+
     def _whole(self, recorded: Recorded[Event]) -> None:
         volume, pool = self._object_of(recorded)
         found = pool.volumes.get(f"volume-{volume.id}")
@@ -100,6 +109,7 @@ def pool_of(backends: Mapping[str, MemoryBackend], host: str) -> MemoryPool:
 
 _ON_BACKENDS: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
     "volume.provisioned": Watch._provisioned,
+    "volume.restored": Watch._restored,
     "volume.extended": Watch._whole,
     "volume.moved": Watch._whole,
     "volume.retyped": Watch._whole,

@@ -10,6 +10,9 @@ import msgspec
 
 from services.commands import (
     attaching,
+    backup,
+    backup_records,
+    backup_work,
     default_type,
     encryption_key,
     exporting,
@@ -112,6 +115,13 @@ WISHES: Mapping[type, Wish] = {
     attaching.DisconnectNode: Wish(
         2, made.of_volume("available", "attaching", "in-use", connector=Sight.connector)
     ),
+    backup.CreateBackup: Wish(4, made.backup),
+    backup.DescribeBackup: Wish(0.3, made.of_backup(name=made.name)),
+    backup.DeleteBackup: Wish(2, made.of_backup(force=lambda see: see.often(0.3))),
+    backup.ResetBackup: Wish(0.3, made.of_backup(status=lambda see: "error")),
+    backup.RestoreBackup: Wish(2, made.restoration),
+    backup_records.ExportBackup: Wish(0.3, made.of_backup("available")),
+    backup_records.ImportBackup: Wish(0.3, made.imported),
     service.DisableService: Wish(0.4, made.given(name=made.service)),
     service.EnableService: Wish(0.8, made.given(name=made.service)),
     service.FreezeBackend: Wish(0.4, made.given(host=Sight.backend)),
@@ -199,6 +209,15 @@ CARRIED_OUT: frozenset[type] = frozenset(
         encryption_key.FinishKeyDestruction,
         settling.SettleReservation,
         giving_up.GiveUp,
+        backup_work.StartBackup,
+        backup_work.RecordCaptured,
+        backup_work.RecordBackupProgress,
+        backup_work.FinishBackup,
+        backup_work.StartBackupDeletion,
+        backup_work.FinishBackupDeletion,
+        backup_work.StartRestore,
+        backup_work.FinishRestore,
+        backup_work.FinishImport,
     }
 )
 """Commands that processes give because of what clients wish for."""

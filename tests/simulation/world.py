@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import StaticPool
 
+from adapters.backup_store.memory import MemoryShelf
 from adapters.bus.memory import MemoryBus
 from adapters.drivers.memory_pool import MemoryPool
 from adapters.event_store.memory import MemoryEventStore
@@ -61,6 +62,7 @@ SETTINGS = Settings(
         attachment_s=60.0,
         moving_s=120.0,
         download_s=120.0,
+        backup_s=60.0,
         interval_s=10.0,
         grace_s=15.0,
     ),
@@ -99,6 +101,7 @@ class World:
         self.store.on_append(self.watch.appended)
         self.bus = MemoryBus(self.loop.time)
         self.keys = MemoryKeyManager()
+        self.shelf = MemoryShelf()
         self.images = MemoryImageService(chunk_bytes=512, clock=self.clock)
         self.backends = {
             name: a_backend(f"h@{name}", pools, self.watch.happened)
