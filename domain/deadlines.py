@@ -39,6 +39,7 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "provisioning": Wait("creation", "the backend did not tell whether it made it"),
         "downloading": Wait("download", "the backend did not tell whether its image had come"),
         "cancelling": Wait("creation", "the backend did not tell that it had stopped making it"),
+        "emptying": Wait("deletion", "its snapshots were not all deleted"),
         "deleting": Wait("deletion", "the backend did not begin to delete it"),
         "removing": Wait("deletion", "the backend did not tell whether it deleted it"),
     },

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.aggregates import move, snapshot, volume
+from domain.aggregates import move, snapshot, transfer, volume
 from domain.aggregates.backup import events as backup
 from domain.errors import Conflict, InUse
 from domain.event import Event, Recorded
@@ -38,11 +38,14 @@ class Ends(msgspec.Struct, frozen=True):
 
 
 class Alone(msgspec.Struct, frozen=True):
-    """Nothing may need `id`. `decides_again` tells whether who asks can do without."""
+    """Nothing may need `id`, or nothing may as that `need`, except for those that who asks knows
+    of. `decides_again` tells whether who asks can do otherwise."""
 
     kind: str
     id: UUID
     decides_again: bool = False
+    need: Need | None = None
+    but: frozenset[UUID] = frozenset()
 
 
 Change = Begins | Ends | Alone
@@ -105,6 +108,14 @@ def _of_one(recorded: Recorded[Event]) -> Change | None:
             return Begins(UUID(event.source.id), id, "copy")
         case volume.SourceReleased():
             return Ends(UUID(event.source_id), id)
+        case volume.CascadeRequested():
+            return Alone("volume", id, decides_again=True, but=_ids(event.snapshots))
+        case volume.retyping.RetypeRequested():
+            known = _ids(event.snapshots)
+            return Alone("volume", id, decides_again=True, need="snapshot", but=known)
+        case transfer.Offered() if not event.no_snapshots:
+            known, offered = _ids(event.snapshots), UUID(event.volume_id)
+            return Alone("volume", offered, decides_again=True, need="snapshot", but=known)
         case volume.DeletionRequested() | volume.migrating.MigrationRequested():
             return Alone(event.kind, id)
         case snapshot.DeletionRequested():
@@ -139,11 +150,13 @@ class Dependents:
                 (dependent, need)
                 for dependent, need in self.on.get(each.id, {}).items()
                 if (each.id, dependent) not in gone
+                and dependent not in each.but
+                and each.need in (None, need)
             ]
             if needed_by and each.decides_again:
                 raise Conflict(kind=each.kind, id=str(each.id))
             if needed_by:
-                raise InUse(kind=each.kind, id=str(each.id), by=_words(needed_by))
+                raise InUse(kind=each.kind, id=str(each.id), by=words(needed_by))
 
     def take(self, happened: Iterable[Change]) -> None:
         """Takes in what happened: nothing is refused any more."""
@@ -159,8 +172,12 @@ class Dependents:
                     pass
 
 
-def _words(needed_by: Sequence[tuple[UUID, Need]]) -> str:
-    """The first of them, and how many more there are."""
+def _ids(words: Iterable[str]) -> frozenset[UUID]:
+    return frozenset(map(UUID, words))
+
+
+def words(needed_by: Sequence[tuple[UUID, Need]]) -> str:
+    """Who needs something: the first of them, and how many more there are."""
     phrases = {
         "snapshot": "its snapshot {}",
         "copy": "volume {}, which is being made from it",

@@ -5,7 +5,7 @@ from enum import Enum
 
 import msgspec
 
-from domain.aggregates import volume
+from domain.aggregates import snapshot, volume
 from domain.aggregates.backup import events as backup
 from domain.aggregates.volume import (
     connecting,
@@ -21,8 +21,8 @@ from domain.image import ImageProblem
 LEVEL = "ERROR"
 """Of every message there is."""
 
-BACKUP = "VOLUME_BACKUP"
-"""What messages about backups are about, in Cinder's words."""
+VOLUME, SNAPSHOT, BACKUP = "VOLUME", "VOLUME_SNAPSHOT", "VOLUME_BACKUP"
+"""What messages are about, in Cinder's words."""
 
 
 class _Numbered(Enum):
@@ -101,7 +101,7 @@ class Failure(msgspec.Struct, frozen=True):
 
     action: Action
     detail: Detail
-    resource: str = "VOLUME"
+    resource: str = VOLUME
 
     @property
     def event_id(self) -> str:
@@ -128,6 +128,10 @@ TELLS: Mapping[type[Event], Failure] = {
     backup.DeletionFailed: Failure(Action.DELETE_BACKUP, Detail.BACKUP_NOT_DELETED, BACKUP),
     backup.DeletionGivenUp: Failure(Action.DELETE_BACKUP, Detail.BACKUP_SERVICE_DOWN, BACKUP),
     extension.ExtensionFailed: Failure(Action.EXTEND_VOLUME, Detail.DRIVER_DID_NOT_EXTEND),
+    snapshot.PlacementFailed: Failure(Action.CREATE_SNAPSHOT, Detail.NO_BACKEND, SNAPSHOT),
+    snapshot.CreationFailed: Failure(Action.CREATE_SNAPSHOT, Detail.SNAPSHOT_NOT_CREATED, SNAPSHOT),
+    snapshot.FoundBusy: Failure(Action.DELETE_SNAPSHOT, Detail.SNAPSHOT_BUSY, SNAPSHOT),
+    snapshot.DeletionFailed: Failure(Action.DELETE_SNAPSHOT, Detail.SNAPSHOT_NOT_DELETED, SNAPSHOT),
 }
 """The events that whoever asked is told of: what failed, and how. When this table changes, the
 version of the projection goes up (projections/messages.py)."""

@@ -70,6 +70,11 @@ def of_backup(size_gib: int) -> dict[str, int]:
     return {BACKUPS: 1, BACKUP_GIGABYTES: size_gib}
 
 
+def of_snapshot(size_gib: int, *, counts_gigabytes: bool) -> dict[str, int]:
+    """What a snapshot takes; `counts_gigabytes` says whether its size counts, too."""
+    return {SNAPSHOTS: 1, **({GIGABYTES: size_gib} if counts_gigabytes else {})}
+
+
 def exchanged(amounts: Amounts, old_type_id: str, new_type_id: str) -> dict[str, int]:
     """What a volume takes of its new type's resources, and gives back of its old type's."""
     return {

@@ -7,6 +7,7 @@ from projections.messages import MESSAGES
 from projections.projection import Projection
 from projections.qos_specs import QOS_SPECS
 from projections.services import SERVICES
+from projections.snapshots import SNAPSHOTS
 from projections.transfers import TRANSFERS
 from projections.type_encryptions import TYPE_ENCRYPTIONS
 from projections.under_way import UNDER_WAY
@@ -21,6 +22,7 @@ __all__ = [
     "PROJECTIONS",
     "QOS_SPECS",
     "SERVICES",
+    "SNAPSHOTS",
     "TRANSFERS",
     "TYPE_ENCRYPTIONS",
     "UNDER_WAY",
@@ -30,6 +32,7 @@ __all__ = [
 
 PROJECTIONS: tuple[Projection, ...] = (
     VOLUMES,
+    SNAPSHOTS,
     ATTACHMENTS,
     BACKUPS,
     VOLUME_TYPES,

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Uuid,
     case,
     column,
-    false,
     func,
     literal_column,
     or_,
@@ -31,13 +30,13 @@ from sqlalchemy import (
 from domain.aggregates import move, volume
 from domain.aggregates.volume import encryption
 from domain.aggregates.volume.attachment import DETACHED
-from domain.errors import InvalidRequest
 from domain.event import Event, Recorded
 from domain.lifecycle import IDLE
 from domain.machines.volume import VISIBLE_ATTACHMENT, VISIBLE_STATUS, VOLUME
 from domain.machines.volume_operation import VISIBLE_OPERATION, VOLUME_OPERATION
-from projections.columns import Instant, Pairs, each_pair, holds, words
-from projections.filters import Bound, among, within
+from projections.columns import Instant, Pairs, each_pair, words
+from projections.filters import Bound, within
+from projections.matching import matching, of_project
 from projections.paging import NEWEST_FIRST, Sort, page_of
 from projections.projection import Drop, Patch, Projection, Put, Tables
 
@@ -99,7 +98,7 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=7, build=_table)
+VOLUMES = Projection("volumes", version=8, build=_table)
 
 
 # How events change it
@@ -379,7 +378,7 @@ def find(
 ) -> VolumeRow | None:
     """The volume, if it exists and is of the project (None: of any)."""
     table = tables[VOLUMES.name]
-    statement = _of_project(table, project_id, select(table).where(table.c.id == id))
+    statement = of_project(table, project_id, select(table).where(table.c.id == id))
     row = connection.execute(statement).one_or_none()
     return None if row is None else VolumeRow(*row)
 
@@ -409,7 +408,7 @@ def page(connection: Connection, tables: Tables, query: VolumeQuery) -> list[Vol
         _matching(connection, table, query, select(table)),
         query,
         allowed=_KEYS,
-        seen=_of_project(table, query.project_id, select(table)),
+        seen=of_project(table, query.project_id, select(table)),
         kind="volume",
     )
     return list(starmap(VolumeRow, rows))
@@ -443,32 +442,6 @@ def summary(connection: Connection, tables: Tables, query: VolumeQuery) -> Summa
 def _matching(
     connection: Connection, table: Table, query: VolumeQuery, statement: Select[Any]
 ) -> Select[Any]:
-    conditions: list[ColumnElement[bool]] = []
-    for key, values in query.equals.items():
-        column = _column(table, key)
-        if column is not None:
-            conditions.append(among(column, values))
-        elif _ALWAYS[key] not in values:
-            conditions.append(false())
-    for key, part in query.contains.items():
-        column = _column(table, key)
-        if column is None or column.type.python_type is not str:
-            raise InvalidRequest(f"Invalid filter: {key}~.")
-        conditions.append(column.icontains(part, autoescape=True))
-    conditions.extend(within(table, bound) for bound in query.times)
-    if query.metadata:
-        conditions.append(holds(connection, table.c["metadata"], query.metadata))
-    if query.image_metadata:
-        conditions.append(holds(connection, table.c["image_metadata"], query.image_metadata))
-    return _of_project(table, query.project_id, statement.where(*conditions))
-
-
-def _of_project(table: Table, project_id: str | None, statement: Select[Any]) -> Select[Any]:
-    return statement if project_id is None else statement.where(table.c.project_id == project_id)
-
-
-def _column(table: Table, key: str) -> Column[Any] | None:
-    if key not in _KEYS:
-        raise InvalidRequest(f"Invalid filter: {key}.")
-    name = _KEYS[key]
-    return None if name is None else table.c[name]
+    narrowed = statement.where(*(within(table, bound) for bound in query.times))
+    pairs = {"metadata": query.metadata, "image_metadata": query.image_metadata}
+    return matching(connection, table, query, narrowed, keys=_KEYS, always=_ALWAYS, pairs=pairs)

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -27,7 +27,7 @@ from services.neighbours import Neighbours
 from services.node import PROJECTED, Node
 from services.notifications.telling import Notifications
 from services.processes.attaching import Attaching, Detaching
-from services.processes.backend_work import answered
+from services.processes.backend_work import BackendWork, answered
 from services.processes.backing_up import BackingUp, Restoring
 from services.processes.backup_keeping import BackupDeletion, BackupImport
 from services.processes.backup_sweep import sweep_backups, sweep_captures
@@ -44,12 +44,27 @@ from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
+from services.processes.snapshot import (
+    CascadingDeletion,
+    SnapshotCreation,
+    SnapshotDeletion,
+    SnapshotPlacement,
+)
 from services.processes.sweep import keep_swept, sweep, sweep_connections, sweep_images, sweep_keys
 from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
 
 BACKUP_SERVICE = "cinder-backup"
+BACKEND_WORK: Sequence[type[BackendWork]] = (
+    Extending,
+    Attaching,
+    Detaching,
+    Deletion,
+    RemnantRemoval,
+    SnapshotCreation,
+    SnapshotDeletion,
+)
 
 Role = Callable[[Node], Coroutine[Any, Any, None]]
 """Runs until cancelled."""
@@ -192,7 +207,9 @@ async def processes(node: Node) -> None:
         rules=composition.placement_rules(node.settings),
         max_attempts=node.settings.placement.max_attempts,
     )
-    extension = ExtensionPlacement(**shared, reports=node.reports)
+    rooms = [
+        kind(**shared, reports=node.reports) for kind in (ExtensionPlacement, SnapshotPlacement)
+    ]
     keys, backups = node.open_keys(), node.open_backups()
     making = EncryptionKeys(
         **shared,
@@ -220,8 +237,9 @@ async def processes(node: Node) -> None:
             await _work(
                 node,
                 placement,
-                extension,
+                *rooms,
                 Settlement(**shared),
+                CascadingDeletion(**shared),
                 making,
                 BackupDeletion(**shared, store=backups, worker=node.instance),
                 BackupImport(**shared, store=backups),
@@ -289,9 +307,9 @@ async def backend(node: Node, name: str) -> None:
             _beside(exporting.keep_exported()),
         ):
             provisioning = Provisioning(**shared, downloads=downloads)
-            work = (Extending, Attaching, Detaching, Deletion, RemnantRemoval)
             others = (moving, backing_up, restoring)
-            await _work(node, provisioning, *(kind(**shared) for kind in work), *others)
+            work = [kind(**shared) for kind in BACKEND_WORK]
+            await _work(node, provisioning, *work, *others)
     finally:
         await images.close()
         await backups.close()

@@ -126,6 +126,9 @@ class Quota(Section, frozen=True, kw_only=True):
     backup_gigabytes: Annotated[Limit, says("GiB of backups.")] = 1000
     groups: Annotated[Limit, says("Groups.")] = 10
     per_volume_gigabytes: Annotated[Limit, says("GiB of one volume.")] = -1
+    no_snapshot_gb_quota: Annotated[
+        bool, says("Whether new snapshots count in `snapshots` only, and not in `gigabytes`.")
+    ] = False
 
 
 class Placement(Section, frozen=True, kw_only=True):

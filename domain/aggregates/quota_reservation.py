@@ -180,9 +180,14 @@ class QuotaReservation(Aggregate):
         )
         return refusal
 
-    def commit(self, at: Moment) -> None:
-        """The thing exists: what was reserved is in use."""
-        self.record(self._settled_as(Committed), at)
+    def commit(self, at: Moment, *, subject: UUID | None = None) -> None:
+        """The thing exists: what was reserved is in use, by another `subject` if one is named."""
+        committed = Committed(
+            project_id=self.project_id,
+            subject=self.subject if subject is None else str(subject),
+            amounts=self.amounts,
+        )
+        self.record(committed, at)
 
     def keep(self, at: Moment) -> None:
         """The thing stays, whatever became of it: commits what is still open."""
@@ -220,9 +225,7 @@ class QuotaReservation(Aggregate):
         release.record(self._settled_as(Released), at)
         return release
 
-    def _settled_as(
-        self, outcome: type[Committed] | type[RolledBack] | type[Expired] | type[Released]
-    ) -> Event:
+    def _settled_as(self, outcome: type[RolledBack] | type[Expired] | type[Released]) -> Event:
         return outcome(project_id=self.project_id, subject=self.subject, amounts=self.amounts)
 
     def apply(self, event: Event, at: Moment) -> None:
@@ -231,6 +234,8 @@ class QuotaReservation(Aggregate):
                 self.project_id, self.subject = event.project_id, event.subject
                 self.subject_kind, self.deadline = event.subject_kind, event.deadline
                 self.amounts = event.amounts
+            case Committed():
+                self.subject = event.subject
             case Reserved() | Released() | Refused():
                 self.project_id, self.subject = event.project_id, event.subject
                 self.amounts = event.amounts

@@ -2,17 +2,19 @@
 
 import hashlib
 import hmac
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
+from domain.codec import upcasts
 from domain.errors import InvalidRequest, NotFound
 from domain.event import Event, Moment, event
 from domain.lifecycle import Lifecycle
 from domain.machines.transfer import TRANSFER
 
 
-@event("transfer.offered")
+@event("transfer.offered", version=2)
 class Offered(Event, frozen=True):
     """Its owner offers a volume. The key itself is told to the owner alone, and only once."""
 
@@ -23,6 +25,8 @@ class Offered(Event, frozen=True):
     salt: str
     key_digest: str
     no_snapshots: bool
+    snapshots: list[str]
+    """All snapshots of the volume, if they go along."""
 
 
 @event("transfer.accepted")
@@ -44,6 +48,12 @@ class Withdrawn(Event, frozen=True):
     reason: str
 
 
+@upcasts("transfer.offered", from_version=1)
+def _offered_v1(fields: dict[str, Any]) -> dict[str, Any]:
+    """No volume had snapshots."""
+    return {**fields, "snapshots": []}
+
+
 def digest(salt: str, key: str) -> str:
     """What is kept of a key: HMAC-SHA-256 (RFC 2104), in hexadecimal digits."""
     return hmac.new(salt.encode(), key.encode(), hashlib.sha256).hexdigest()
@@ -59,6 +69,8 @@ class Transfer(Aggregate):
     project_id: str = ""
     salt: str = ""
     key_digest: str = ""
+    no_snapshots: bool = False
+    """Whether those of the volume stay where they are."""
 
     @classmethod
     def offer(
@@ -72,6 +84,7 @@ class Transfer(Aggregate):
         salt: str,
         key: str,
         no_snapshots: bool,
+        snapshots: Sequence[UUID] = (),
         at: Moment,
     ) -> "Transfer":
         """An offer to whoever knows `key`; to be stored with the volume's being offered."""
@@ -85,6 +98,7 @@ class Transfer(Aggregate):
                 salt=salt,
                 key_digest=digest(salt, key),
                 no_snapshots=no_snapshots,
+                snapshots=[str(id) for id in snapshots],
             ),
             at,
         )
@@ -134,5 +148,6 @@ class Transfer(Aggregate):
             case Offered():
                 self.volume_id, self.project_id = event.volume_id, event.project_id
                 self.salt, self.key_digest = event.salt, event.key_digest
+                self.no_snapshots = event.no_snapshots
             case _:
                 pass

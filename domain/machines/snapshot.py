@@ -45,6 +45,9 @@ SNAPSHOT = Lifecycle(
         ("found_busy",             ["removing"],              "available"),
         ("described",              ALIVE,                     STAYS),
         ("metadata_changed",       ALIVE,                     STAYS),
+        # along with its volume
+        ("transferred",            ["available"],             STAYS),
+        ("retyped",                ALIVE,                     STAYS),
         # an administrator knows better; what is being removed cannot be said to be well
         ("reset_to_available",       SETTLED,                 "available"),
         ("reset_to_error",           ALIVE,                   "error"),

@@ -11,6 +11,7 @@ ALIVE = (
     "available",
     "error",
     "cancelling",
+    "emptying",
     "deleting",
     "removing",
     "error_deleting",
@@ -29,7 +30,7 @@ SETTLED = (
 )
 """A backend holds it (in error: perhaps), and nothing is owed to it."""
 
-ON_BACKEND = (*SETTLED, "deleting", "removing")
+ON_BACKEND = (*SETTLED, "emptying", "deleting", "removing")
 
 MAKING = ("provisioning", "downloading")
 """A worker is at it; once the bytes of an image come, that can be seen."""
@@ -62,15 +63,18 @@ VOLUME = Lifecycle(
         ("download_failed",        MAKING,                         "error"),
         # that backend failed, another one shall try: it is on none until it is placed again
         ("rescheduled",            ["placed", *MAKING],            "requested"),
-        ("deletion_requested",     DELETABLE,                      "deleting"),
+        # with its snapshots, which have to be gone before it may be
+        ("cascade_requested",      SETTLED,                        "emptying"),
+        ("deletion_requested",     [*DELETABLE, "emptying"],       "deleting"),
         # a driver is at work on it: its outcome is waited for, then deletion follows
         ("cancellation_requested", MAKING,                         "cancelling"),
         ("creation_cancelled",     ["cancelling"],                 "deleting"),
         ("deletion_started",       ["deleting", "removing"],       "removing"),
         # straight from deleting when no backend ever held it
         ("deleted",                ["deleting", "removing"],       "deleted"),
-        # straight from deleting when no worker came to delete it
-        ("deletion_failed",        ["deleting", "removing"],       "error_deleting"),
+        # straight from deleting when no worker came to delete it, from emptying when one of its
+        # snapshots could not be deleted
+        ("deletion_failed",        ["emptying", "deleting", "removing"], "error_deleting"),
         ("found_busy",             ["removing"],                   "available"),
         # what can be under way beside it: see volume_operation.py
         ("extension_requested",    ["available"],                  STAYS),
@@ -143,6 +147,7 @@ VISIBLE_STATUS = {
     "available": "available",
     "error": "error",
     "cancelling": "deleting",
+    "emptying": "deleting",
     "deleting": "deleting",
     "removing": "deleting",
     "error_deleting": "error_deleting",

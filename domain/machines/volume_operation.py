@@ -55,6 +55,7 @@ VOLUME_OPERATION = Lifecycle(
         ("detaching_begun",        [IDLE],                            "detaching"),
         ("detaching_ended",        ["detaching"],                     IDLE),
         # what was under way was given up first, in the same append
+        ("cascade_requested",      [IDLE],                            IDLE),
         ("deletion_requested",     [IDLE],                            IDLE),
         ("reset_to_available",     [IDLE],                            IDLE),
         ("reset_to_error",         [IDLE],                            IDLE),

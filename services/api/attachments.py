@@ -30,6 +30,7 @@ from services.api.attachment_view import (
     summary,
 )
 from services.api.call import Call
+from services.api.lookup import as_id
 from services.api.policy import Owner
 from services.api.routing import Parameter, Route
 from services.api.volume_attaching import Connector
@@ -136,7 +137,7 @@ async def list_detail(call: Call) -> Response:
 async def _named(call: Call) -> AttachmentRow:
     """The attachment of the path. Raises NotFound if there is none that the caller may see."""
     text = call.part("attachment_id")
-    id, read = volume_lookup.as_id(text), call.application.views.read
+    id, read = as_id(text), call.application.views.read
     row = None if id is None else await read(attachments.find, id, call.visible_project)
     if row is None:
         raise NotFound(kind="attachment", id=text[:255])

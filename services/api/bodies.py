@@ -50,6 +50,18 @@ Flag = (
 """A boolean in a body, with the spellings that Cinder takes."""
 
 
+class MetadataBody(msgspec.Struct, forbid_unknown_fields=True):
+    """POST and PUT …/metadata."""
+
+    metadata: Metadata
+
+
+class MetaBody(msgspec.Struct, forbid_unknown_fields=True):
+    """PUT …/metadata/{key}."""
+
+    meta: Annotated[Metadata, Meta(min_length=1, max_length=1)]
+
+
 def is_yes(flag: bool | str | None) -> bool:
     """The meaning of a `Flag`; null is no."""
     return flag in YES if isinstance(flag, str) else bool(flag)

@@ -28,6 +28,14 @@ CONFIGURED: Mapping[str, tuple[str, ...]] = {
         "updated_at",
         "consumes_quota",
     ),
+    "snapshot": (
+        "name",
+        "status",
+        "volume_id",
+        "metadata",
+        "availability_zone",
+        "consumes_quota",
+    ),
     "message": ("resource_uuid", "resource_type", "event_id", "request_id", "message_level"),
     "attachment": ("volume_id", "status", "instance_id", "attach_status"),
     "pool": ("name", "volume_type"),
@@ -41,8 +49,10 @@ SINCE: Mapping[str, int] = {
     "created_at": microversions.TIME_FILTERS,
     "updated_at": microversions.TIME_FILTERS,
     "consumes_quota": microversions.CONSUMES_QUOTA,
+    "snapshot.metadata": microversions.SNAPSHOT_METADATA_FILTER,
 }
-"""Filters that are not looked at before the microversion that brought them."""
+"""Filters that are not looked at before the microversion that brought them; `<resource>.<filter>`
+where it is not the same for all."""
 
 LIKE = "~"
 ALL_TENANTS = "all_tenants"
@@ -59,7 +69,9 @@ def given(call: Call, *, resource: str, without: frozenset[str]) -> dict[str, st
     found = {
         name: value
         for name, value in call.query.items()
-        if name not in without and name != ALL_TENANTS and SINCE.get(name, 0) <= call.microversion
+        if name not in without
+        and name != ALL_TENANTS
+        and SINCE.get(f"{resource}.{name}", SINCE.get(name, 0)) <= call.microversion
     }
     if call.is_admin or not found:
         return found

@@ -12,9 +12,9 @@ from projections import messages
 from projections.messages import MessageQuery, MessageRow
 from services.api import filters, microversions, paging, rules
 from services.api.call import Call
+from services.api.lookup import as_id
 from services.api.policy import Owner
 from services.api.routing import Parameter, Route
-from services.api.volume_lookup import as_id
 from services.api.volume_view import Link, linker, time
 from services.commands.message import DismissMessage
 

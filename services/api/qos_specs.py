@@ -8,8 +8,8 @@ from projections.qos_specs import QosSpecsQuery, QosSpecsRow
 from services.api import filters, paging, rules, type_view
 from services.api import qos_bodies as bodies
 from services.api.call import Call
+from services.api.lookup import as_id
 from services.api.routing import Parameter, Route
-from services.api.volume_lookup import as_id
 from services.api.volume_view import Link, linker
 from services.commands.qos_specs import (
     AssociateQos,

@@ -76,6 +76,18 @@ GET_METADATA = "volume:get_volume_metadata"
 CREATE_METADATA = "volume:create_volume_metadata"
 UPDATE_METADATA = "volume:update_volume_metadata"
 DELETE_METADATA = "volume:delete_volume_metadata"
+SNAPSHOT_GET = "volume:get_snapshot"
+SNAPSHOT_GET_ALL = "volume:get_all_snapshots"
+SNAPSHOT_CREATE = "volume:create_snapshot"
+SNAPSHOT_UPDATE = "volume:update_snapshot"
+SNAPSHOT_DELETE = "volume:delete_snapshot"
+FIELD_SNAPSHOT_EXTENDED = "volume_extension:extended_snapshot_attributes"
+SNAPSHOT_UPDATE_STATUS = "snapshot_extension:snapshot_actions:update_snapshot_status"
+SNAPSHOT_RESET_STATUS = "volume_extension:snapshot_admin_actions:reset_status"
+SNAPSHOT_FORCE_DELETE = "volume_extension:snapshot_admin_actions:force_delete"
+SNAPSHOT_GET_METADATA = "volume:get_snapshot_metadata"
+SNAPSHOT_UPDATE_METADATA = "volume:update_snapshot_metadata"
+SNAPSHOT_DELETE_METADATA = "volume:delete_snapshot_metadata"
 TYPE_CREATE = "volume_extension:type_create"
 TYPE_UPDATE = "volume_extension:type_update"
 TYPE_DELETE = "volume_extension:type_delete"
@@ -168,6 +180,18 @@ RULES: Mapping[str, str] = {
     CREATE_METADATA: MEMBER,
     UPDATE_METADATA: MEMBER,
     DELETE_METADATA: MEMBER,
+    SNAPSHOT_GET: READER,
+    SNAPSHOT_GET_ALL: READER,
+    SNAPSHOT_CREATE: MEMBER,
+    SNAPSHOT_UPDATE: MEMBER,
+    SNAPSHOT_DELETE: MEMBER,
+    FIELD_SNAPSHOT_EXTENDED: READER,
+    SNAPSHOT_UPDATE_STATUS: MEMBER,
+    SNAPSHOT_RESET_STATUS: ADMIN,
+    SNAPSHOT_FORCE_DELETE: ADMIN,
+    SNAPSHOT_GET_METADATA: READER,
+    SNAPSHOT_UPDATE_METADATA: MEMBER,
+    SNAPSHOT_DELETE_METADATA: MEMBER,
     TYPE_CREATE: ADMIN,
     TYPE_UPDATE: ADMIN,
     TYPE_DELETE: ADMIN,

@@ -14,8 +14,9 @@ from projections.transfers import TransferQuery, TransferRow
 from services.api import filters, microversions, paging, rules
 from services.api.bodies import Flag, Words, is_yes
 from services.api.call import Call
+from services.api.lookup import as_id
 from services.api.routing import Parameter, Route
-from services.api.volume_lookup import as_id, owner
+from services.api.volume_lookup import owner
 from services.api.volume_view import Link, linker, time
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
 

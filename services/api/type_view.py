@@ -8,7 +8,7 @@ from projections import volume_types
 from projections.volume_types import VolumeTypeRow
 from services.api import rules
 from services.api.call import Call
-from services.api.volume_lookup import as_id
+from services.api.lookup import as_id
 
 VISIBLE_SPECS = frozenset({"RESKEY:availability_zones", "multiattach", "replication_enabled"})
 """The extra specs that everybody may see."""

@@ -56,15 +56,3 @@ class UpdateBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """PUT /volumes/{id}."""
 
     volume: VolumeChanges
-
-
-class MetadataBody(msgspec.Struct, forbid_unknown_fields=True):
-    """POST and PUT /volumes/{id}/metadata."""
-
-    metadata: Metadata
-
-
-class MetaBody(msgspec.Struct, forbid_unknown_fields=True):
-    """PUT /volumes/{id}/metadata/{key}."""
-
-    meta: Annotated[Metadata, Meta(min_length=1, max_length=1)]

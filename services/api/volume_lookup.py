@@ -7,6 +7,7 @@ from projections import volumes
 from projections.volumes import VolumeRow
 from services.api import rules
 from services.api.call import Call
+from services.api.lookup import named_id
 from services.api.policy import Owner
 
 
@@ -16,11 +17,7 @@ async def named(call: Call) -> VolumeRow:
     Raises NotFound if there is none, and just so if it is another project's or may not be seen
     (policies.md 1: 404 before 403).
     """
-    text = call.part("volume_id")
-    id = as_id(text)
-    if id is None:
-        raise NotFound(kind="volume", id=text[:255])
-    return await by_id(call, id)
+    return await by_id(call, named_id(call, "volume"))
 
 
 async def by_id(call: Call, id: UUID) -> VolumeRow:
@@ -34,11 +31,3 @@ async def by_id(call: Call, id: UUID) -> VolumeRow:
 def owner(row: VolumeRow) -> Owner:
     """Whose it is, for policy rules."""
     return row.project_id, row.user_id
-
-
-def as_id(text: str) -> UUID | None:
-    """The id, if the text is one in its usual form."""
-    try:
-        return UUID(text) if len(text) == 36 else None
-    except ValueError:
-        return None

@@ -10,7 +10,7 @@ from services.api import rules, volume_lookup
 from services.api.action import Action, Nothing
 from services.api.bodies import Flag, Key, Metadata, is_yes
 from services.api.call import Call
-from services.api.volume_metadata import AllMetadata
+from services.api.metadata import AllMetadata
 from services.commands.volume_properties import ChangeImageMetadata, SetBootable, SetReadonly
 
 

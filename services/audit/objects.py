@@ -10,6 +10,7 @@ import msgspec
 from adapters.drivers.contract import Connected, Driver, DriverFailure
 from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.exporting import exported
 from services.audit.replay import Replay
@@ -17,21 +18,10 @@ from services.audit.report import Finding, Note
 
 PREFIX = "volume-"
 MUST = frozenset({"available", "error_extending"})
-"""A volume in one of these states has an object."""
-MAY = frozenset(
-    {
-        "placed",
-        "provisioning",
-        "downloading",
-        "error",
-        "cancelling",
-        "deleting",
-        "removing",
-        "error_deleting",
-        "unreachable",
-    }
-)
-"""In these it may: something is under way, or nobody knows what the backend did last."""
+"""A volume or snapshot in one of these states has an object."""
+NEVER = frozenset({"requested", "deleted"})
+"""In these it has none. In all others it may: something is under way, or nobody knows what the
+backend did last."""
 COMING = frozenset({"placed", "moving", "completing"})
 """Where a move in one of these states leads, the volume's object may be as well."""
 
@@ -87,20 +77,18 @@ class ObjectAudit:
         before = self._expected(where)
         objects = await driver.objects(pool)
         self.compared += len(objects)
-        missing = {id for id in before.must if f"{PREFIX}{id}" not in objects}
-        orphans = {name for name in objects if _id(name) not in before.all}
+        missing, orphans = before.must - objects, objects - before.all
         if not missing and not orphans:
             return
         await self._catch_up()
         after = self._expected(where)
         missing &= after.must
-        orphans = {name for name in orphans if _id(name) not in after.all}
+        orphans -= after.all
         if missing or orphans:
             objects = await driver.objects(pool)
-        for id in sorted(missing):
-            if f"{PREFIX}{id}" not in objects:
-                detail = f"the volume is available, and {where} has no {PREFIX}{id}"
-                self._find("object.missing", str(id), detail)
+        for name in sorted(missing - objects):
+            kind, _, id = name.partition("-")
+            self._find("object.missing", id, f"the {kind} is available, and {where} has no {name}")
         for name in sorted(orphans & objects):
             detail = f"is on {where}, and {self._whose(name)}"
             self._find("object.orphan", name, detail)
@@ -139,33 +127,33 @@ class ObjectAudit:
         return _Reaching(frozenset(must), frozenset(must | may))
 
     def _expected(self, where: str) -> "_Expected":
-        must, may = set(), set()
-        for volume in self._volumes():
-            if volume.host == where and volume.state in MUST:
-                must.add(volume.id)
-            elif volume.host == where and volume.state in MAY:
-                may.add(volume.id)
+        must: set[str] = set()
+        may: set[str] = set()
+        for each in (*self._volumes(), *self._replay.of_kind(Snapshot.kind)):
+            assert isinstance(each, Volume | Snapshot)
+            if each.host == where and each.state not in NEVER:
+                (must if each.state in MUST else may).add(f"{each.kind}-{each.id}")
         for move in self._replay.of_kind(Move.kind):
             assert isinstance(move, Move)
             if move.host == where and move.state in COMING:
-                may.add(UUID(move.volume_id))
+                may.add(f"{PREFIX}{move.volume_id}")
         for remnant in self._replay.of_kind(Remnant.kind):
             assert isinstance(remnant, Remnant)
             if remnant.host == where and remnant.state == "left":
-                may.add(UUID(remnant.volume_id))
+                may.add(f"{PREFIX}{remnant.volume_id}")
         # what cannot be read may be anything, anywhere
-        damaged = self._replay.damaged
+        damaged = {f"{kind}-{id}" for id in self._replay.damaged for kind in ("volume", "snapshot")}
         return _Expected(frozenset(must - damaged), frozenset(must | may | damaged))
 
     def _volumes(self) -> Iterable[Volume]:
         return (each for each in self._replay.aggregates.values() if isinstance(each, Volume))
 
     def _whose(self, name: str) -> str:
-        id = _id(name)
-        volume = self._replay.aggregates.get(id) if id else None
-        if not isinstance(volume, Volume):
-            return "no volume in the log has this id"
-        return f"its volume is {volume.state}" + (f" on {volume.host}" if volume.host else "")
+        kind, id = _named(name)
+        thing = self._replay.aggregates.get(id) if id else None
+        if not isinstance(thing, Volume | Snapshot) or thing.kind != kind:
+            return f"no {kind} in the log has this id"
+        return f"its {kind} is {thing.state}" + (f" on {thing.host}" if thing.host else "")
 
     def _elsewhere(self, checked: set[str]) -> None:
         """Says which volumes were not looked at, because their pool is not configured here."""
@@ -186,15 +174,16 @@ class _Reaching(msgspec.Struct, frozen=True):
 
 
 class _Expected(msgspec.Struct, frozen=True):
-    """Volumes that must have an object in a pool, and all that may have one."""
+    """The names of the objects that must be in a pool, and of all that may be there."""
 
-    must: frozenset[UUID]
-    all: frozenset[UUID]
+    must: frozenset[str]
+    all: frozenset[str]
 
 
-def _id(name: str) -> UUID | None:
-    """The volume that an object is of; None if it is of none."""
-    if name.startswith(PREFIX):
-        with suppress(ValueError):
-            return UUID(name.removeprefix(PREFIX))
-    return None
+def _named(name: str) -> tuple[str, UUID | None]:
+    """What an object is of: a volume unless it says otherwise; without id if it is of none."""
+    kind, dash, id = name.partition("-")
+    with suppress(ValueError):
+        if dash and kind in (Volume.kind, Snapshot.kind):
+            return kind, UUID(id)
+    return Volume.kind, None

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from domain.aggregates.backup import Backup
 from domain.aggregates.quota_reservation import QuotaReservation
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.event import Event
-from domain.quota import GIGABYTES, VOLUMES, Ledger, Usage, of_backup, of_type, settle
+from domain.quota import GIGABYTES, VOLUMES, Ledger, Usage, of_backup, of_snapshot, of_type, settle
 from services.audit.replay import Replay, at_rest
 from services.audit.report import Finding
 
@@ -32,9 +33,18 @@ def _backup_pays(backup: Backup) -> Held:
     return {(backup.project_id, resource): amount for resource, amount in amounts.items()}
 
 
+def _snapshot_pays(snapshot: Snapshot) -> Held:
+    if not snapshot.exists or snapshot.state == "deleted":
+        return {}
+    takes = of_snapshot(snapshot.size_gib, counts_gigabytes=snapshot.counts_gigabytes)
+    amounts = of_type(takes, snapshot.volume_type_id)
+    return {(snapshot.project_id, resource): amount for resource, amount in amounts.items()}
+
+
 PAYS: Mapping[str, Callable[[Any], Held]] = {
     Volume.kind: _volume_pays,
     Backup.kind: _backup_pays,
+    Snapshot.kind: _snapshot_pays,
 }
 """What an aggregate that is paid for by its `reservations` has to hold of its project's quota."""
 

@@ -11,10 +11,10 @@ from domain.aggregates.volume import Volume, extension
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import Conflict, OverQuota
 from domain.event import Moment
-from domain.placement import Pool, Room, room_to_grow
+from domain.placement import Pool
 from domain.quota import GIGABYTES, of_type
 from services.commands import settling
-from services.commands.placing import request_of
+from services.commands.placing import room_on
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
@@ -87,8 +87,9 @@ async def place_extension(cmd: PlaceExtension, work: UnitOfWork) -> None:
     wanted = extension.under_way(volume)
     added_gib = wanted.new_size_gib - volume.size_gib
     closures = await closures_of(work)
-    why_closed = closures.reasons.get(volume.held_by().partition("#")[0])
-    room = Room(why_closed) if why_closed else await _room(volume, added_gib, cmd.pools, work)
+    room = await room_on(
+        volume.held_by(), added_gib, volume, work, pools=cmd.pools, closures=closures
+    )
     if room.why_not is None:
         extension.place(volume, ceiling_gib=room.ceiling_gib, at=cmd.at)
         with work.promised.holding(volume.held_by(), added_gib):
@@ -121,16 +122,6 @@ async def finish_extension(cmd: FinishExtension, work: UnitOfWork) -> None:
     else:
         extension.fail(volume, cmd.attempt, cmd.failure, cmd.at)
         await work.commit(volume, await settling.roll_back(paid_by, work, cmd.at))
-
-
-async def _room(volume: Volume, added_gib: int, pools: list[Pool], work: UnitOfWork) -> Room:
-    here = volume.held_by()
-    pool = next((pool for pool in pools if pool.name == here), None)
-    if pool is None:
-        return Room(f"{here} does not report")
-    request = await request_of(volume, work)
-    promised = await work.promised.now()
-    return room_to_grow(pool, added_gib, request, promised)
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

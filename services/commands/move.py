@@ -1,6 +1,6 @@
 """Commands about moves: from the processes that carry retypes and migrations out."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +12,10 @@ from domain.aggregates.remnant import Remnant, remnant_id
 from domain.aggregates.volume import Volume, giving_up, migrating, moving, retyping
 from domain.aggregates.volume.under_way import Retype
 from domain.aggregates.volume_type import VolumeType
+from domain.dependence import words
 from domain.event import Moment
 from domain.placement import Origin, Pool, Request, Rules
-from services.commands import settling
+from services.commands import following, settling
 from services.commands.placing import decide, request_of
 from services.unit_of_work import UnitOfWork
 
@@ -61,7 +62,7 @@ async def place_move(cmd: PlaceMove, work: UnitOfWork) -> None:
     decided again."""
     move = await work.load(Move, cmd.id)
     volume = await work.load(Volume, UUID(move.volume_id))
-    request = await _request_of(move, volume, work)
+    request = await _request_of(move, volume, cmd.pools, work)
     decision, closures = await decide(cmd.pools, request, cmd.rules, work)
     move.place(decision, cmd.at)
     if move.host is None:
@@ -102,10 +103,11 @@ async def finish_move(cmd: FinishMove, work: UnitOfWork) -> None:
     if move.elsewhere:
         moving.arrive(volume, move, cmd.provider_id, cmd.at)
     if isinstance(volume.under_way, Retype):
-        paid_by = volume.under_way.reservation_id
+        retype = volume.under_way
         new = await work.load(VolumeType, UUID(move.volume_type_id))
         retyping.succeed(volume, new, cmd.at)
-        ended.append(await settling.commit(paid_by, work, cmd.at))
+        ended.append(await settling.commit(retype.reservation_id, work, cmd.at))
+        ended += await following.retyped(retype, work, cmd.at)
     else:
         migrating.succeed(volume, cmd.at)
     await work.commit(move, volume, *ended)
@@ -133,10 +135,12 @@ def _left_at_source(volume: Volume, move: Move, at: Moment) -> Aggregate:
     )
 
 
-async def _request_of(move: Move, volume: Volume, work: UnitOfWork) -> Request:
+async def _request_of(
+    move: Move, volume: Volume, pools: Sequence[Pool], work: UnitOfWork
+) -> Request:
     """What placement is asked for a move. Hints told where to begin, and bind no longer."""
     asked = await request_of(volume, work, volume_type_id=move.volume_type_id)
-    barred = await _barred(move, volume, work)
+    barred = await _barred(move, volume, pools, work)
     if move.declined is not None:
         barred[move.from_host] = f"cannot change it where it is: {move.declined}"
     origin = Origin(pool=move.from_host, may_stay=move.may_stay, only=move.only, barred=barred)
@@ -145,10 +149,14 @@ async def _request_of(move: Move, volume: Volume, work: UnitOfWork) -> Request:
     )
 
 
-async def _barred(move: Move, volume: Volume, work: UnitOfWork) -> dict[str, str]:
-    """Pools where something of the volume is still to be removed: what comes there now would be
-    taken for that."""
-    barred = {}
+async def _barred(
+    move: Move, volume: Volume, pools: Sequence[Pool], work: UnitOfWork
+) -> dict[str, str]:
+    """Pools that cannot take it: all others while something needs it where it is; those where
+    something of it is still to be removed, for which what comes there now would be taken."""
+    needs = list((await work.dependents(volume.id)).items())
+    away = [pool.name for pool in pools if pool.name != move.from_host] if needs else []
+    barred = {pool: f"{words(needs)} cannot go along" for pool in away}
     for number in range(1, move.number):
         if number != volume.placed_as:
             remnant = await work.load(Remnant, remnant_id(volume.id, number))

@@ -9,7 +9,7 @@ from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import BACK_END
 from domain.errors import Conflict, InvalidRequest
-from domain.placement import Decision, Pool, Request, Rules, place
+from domain.placement import Decision, Pool, Request, Room, Rules, place, room_to_grow
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
@@ -72,6 +72,29 @@ async def decide(
     if decision.chosen is None and work.guessed:  # a refusal is believed only on fresh state
         raise Conflict(kind="placement", id=f"of {request.size_gib} GiB")
     return decision, closures
+
+
+async def room_on(
+    host: str,
+    gib: int,
+    volume: Volume,
+    work: UnitOfWork,
+    *,
+    pools: Sequence[Pool],
+    closures: Closures,
+) -> Room:
+    """Whether the pool `host`, which has the volume, has room for so much more that is like it.
+
+    The closed backends must be unchanged when what follows is stored.
+    """
+    why_closed = closures.reasons.get(host.partition("#")[0])
+    if why_closed:
+        return Room(why_closed)
+    pool = next((pool for pool in pools if pool.name == host), None)
+    if pool is None:
+        return Room(f"{host} does not report")
+    request = await request_of(volume, work)
+    return room_to_grow(pool, gib, request, await work.promised.now())
 
 
 async def request_of(

@@ -15,6 +15,7 @@ from domain.aggregates.volume_type import VolumeType
 from domain.errors import OverQuota
 from domain.event import Moment
 from domain.quota import GIGABYTES, VOLUMES, exchanged
+from services.commands import following
 from services.commands.placing import fixed_zones
 from services.unit_of_work import UnitOfWork
 
@@ -34,7 +35,8 @@ class RetypeVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
-    """The wish, its move and the quota of the types in one append, if both are as they were read.
+    """The wish, its move and the quota of the types in one append, if both are as they were read;
+    its snapshots, which must be so, too, follow it.
 
     Raises NotFound, InvalidRequest, NotAllowed, OverQuota.
     """
@@ -45,12 +47,15 @@ async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
     retyping.check(volume, new, old, new_qos=new_qos, old_qos=old_qos)
     paid_by = reservation_id(volume.id, f"retype after {volume.version}", cmd.at)
     move_id = uuid5(volume.id, f"move after {volume.version}")
+    snapshots = await following.snapshots_of(volume, work)
+    exchange = following.exchange(volume, snapshots, str(new.id), paid_by=paid_by, at=cmd.at)
     retyping.request(
         volume,
         str(new.id),
         cmd.policy,
         move_id=str(move_id),
         reservation_id=str(paid_by),
+        snapshots={id: str(held.id) for id, held in exchange.items()},
         at=cmd.at,
     )
     here, zone = volume.held_by(), volume.availability_zone
@@ -77,9 +82,11 @@ async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
         largest_gib=0,
         at=cmd.at,
     )
-    read_only = [each for each in (new, old, new_qos, old_qos) if each is not None]
+    types = [each for each in (new, old, new_qos, old_qos) if each is not None]
     try:
-        await work.commit(reservation, volume, move, unchanged=read_only)
+        await work.commit(
+            reservation, *exchange.values(), volume, move, unchanged=[*types, *snapshots]
+        )
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

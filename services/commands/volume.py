@@ -17,7 +17,7 @@ from domain.image import ChosenImage
 from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
-from services.commands import settling
+from services.commands import following, settling
 from services.commands.encrypting import encrypted, unneeded
 from services.commands.placing import allowed_zones, checked_hints, decide, request_of
 from services.commands.service import closures_of
@@ -74,7 +74,7 @@ class ChangeVolumeMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeleteVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """`force` deletes in (nearly) every state; `cascade` takes what depends on it along."""
+    """`force` deletes in (nearly) every state; `cascade` takes its snapshots along."""
 
     id: UUID
     project_id: str | None
@@ -219,20 +219,26 @@ async def change_volume_metadata(cmd: ChangeVolumeMetadata, work: UnitOfWork) ->
 async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
     """Wants it gone; at once where no backend ever held it.
 
-    Raises NotFound, NotAllowed, InvalidRequest while its backend is frozen.
+    Raises NotFound, NotAllowed, InvalidRequest while its backend is frozen, InUse while something
+    depends on it that does not go along.
     """
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     given_up: list[Aggregate] = []
     if cmd.force:
         given_up = await settling.give_up(volume, "it is deleted by force", work, cmd.at)
         detaching.let_go(volume, "its volume is deleted by force", cmd.at)
-    volume.request_deletion(cmd.at, force=cmd.force)
+    along = []
+    if cmd.cascade:
+        along = await following.doomed(volume, work, project_id=cmd.project_id, force=cmd.force)
+    volume.request_deletion(cmd.at, force=cmd.force, along=[each.id for each in along])
     if volume.host is None and volume.pending:
         await _commit_deleted(volume, work, cmd.at)
     elif volume.host is not None and volume.pending:
+        following.request_deletion(along, cmd.at, force=cmd.force)
         closures = await closures_of(work)
         closures.check_not_frozen(volume.host)
-        await work.commit(volume, *given_up, unchanged=[closures])
+        waited_for = [each for each in along if not each.pending]
+        await work.commit(volume, *along, *given_up, unchanged=[closures, *waited_for])
 
 
 async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:

@@ -5,11 +5,12 @@ from typing import Literal, get_type_hints
 
 import msgspec
 
-from domain.aggregates import volume
+from domain.aggregates import snapshot, volume
 from domain.aggregates.backup import events as backup
 from domain.event import Event
 from projections.backups import BACKUPS
 from projections.projection import Projection
+from projections.snapshots import SNAPSHOTS
 from projections.volumes import VOLUMES
 from services.notifications import backups
 from services.notifications.payloads import (
@@ -18,7 +19,11 @@ from services.notifications.payloads import (
     extension_refused,
     migration_refused,
     retype_refused,
+    snapshot_refused,
     the_failure,
+    the_snapshot,
+    the_snapshot_before,
+    the_snapshots_failure,
     the_volume,
     the_volume_before,
 )
@@ -51,12 +56,16 @@ def warns(event_type: str, says: Says) -> Notice:
     return Notice(event_type, says, "ERROR")
 
 
-def at_once(operation: str) -> Sequence[Notice]:
+def at_once(
+    operation: str, before: Says = the_volume_before, after: Says = the_volume
+) -> Sequence[Notice]:
     """Something that begins and ends in one event: first as it was, then as it is."""
-    return (
-        tells(f"{operation}.start", the_volume_before),
-        tells(f"{operation}.end", the_volume),
-    )
+    return (tells(f"{operation}.start", before), tells(f"{operation}.end", after))
+
+
+def to_a_snapshot(operation: str) -> Sequence[Notice]:
+    """The same of what happens to a snapshot."""
+    return at_once(f"snapshot.{operation}", the_snapshot_before, the_snapshot)
 
 
 _RESET_BACKUP = (
@@ -125,6 +134,23 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     backup.ResetToError: _RESET_BACKUP,
     volume.Described: at_once("volume.update"),
     volume.MetadataChanged: at_once("volume.update"),
+    snapshot.Requested: [tells("snapshot.create.start", the_snapshot)],
+    snapshot.PlacementFailed: [
+        warns("scheduler.create_snapshot", snapshot_refused),
+        warns("snapshot.create.error", the_snapshots_failure),
+    ],
+    snapshot.Created: [tells("snapshot.create.end", the_snapshot)],
+    snapshot.CreationFailed: [warns("snapshot.create.error", the_snapshots_failure)],
+    snapshot.DeletionRequested: [tells("snapshot.delete.start", the_snapshot)],
+    snapshot.CreationCancelled: [tells("snapshot.delete.start", the_snapshot)],
+    snapshot.Deleted: [tells("snapshot.delete.end", the_snapshot)],
+    snapshot.DeletionFailed: [warns("snapshot.delete.error", the_snapshots_failure)],
+    snapshot.FoundBusy: [warns("snapshot.delete.error", the_snapshots_failure)],
+    snapshot.Described: to_a_snapshot("update"),
+    snapshot.MetadataChanged: to_a_snapshot("update"),
+    snapshot.ResetToAvailable: to_a_snapshot("reset_status"),
+    snapshot.ResetToError: to_a_snapshot("reset_status"),
+    snapshot.ResetToErrorDeleting: to_a_snapshot("reset_status"),
 }
 
 SILENT: Mapping[type[Event], str] = {
@@ -138,6 +164,7 @@ SILENT: Mapping[type[Event], str] = {
     volume.ProvisioningStarted: "creation is under way",
     volume.Rescheduled: "creation goes on elsewhere",
     volume.CancellationRequested: "deletion starts once the creation has ended",
+    volume.CascadeRequested: "deletion starts once its snapshots are gone",
     volume.DeletionStarted: "deletion is under way",
     volume.extension.ExtensionPlaced: "extension is under way",
     volume.extension.ExtensionStarted: "extension is under way",
@@ -177,10 +204,20 @@ SILENT: Mapping[type[Event], str] = {
     volume.properties.BootableChanged: "no payload shows it",
     volume.properties.ReadonlyChanged: "no payload shows it",
     volume.properties.ImageMetadataChanged: "no payload shows it",
+    snapshot.Placed: "creation is under way",
+    snapshot.CreationStarted: "creation is under way",
+    snapshot.CancellationRequested: "deletion starts once the creation has ended",
+    snapshot.DeletionStarted: "deletion is under way",
+    snapshot.Transferred: "told of its volume",
+    snapshot.Retyped: "told of its volume",
 }
 """Events that nothing is told of, as with Cinder, and why."""
 
-FOLLOWED: Mapping[str, Projection] = {"volume": VOLUMES, "backup": BACKUPS}
+FOLLOWED: Mapping[str, Projection] = {
+    "volume": VOLUMES,
+    "snapshot": SNAPSHOTS,
+    "backup": BACKUPS,
+}
 """The kinds of aggregates that notices speak of, and how events change what can be seen of them."""
 
 

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.event import Event, Recorded
+from domain.machines.snapshot import VISIBLE_STATUS
 from domain.machines.volume import visible_status
 
 Row = dict[str, Any]
@@ -81,6 +82,50 @@ class SchedulerState(msgspec.Struct, frozen=True):
     status: str
 
 
+class SnapshotNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot. Times are ISO 8601 in UTC."""
+
+    tenant_id: str
+    """its project"""
+    user_id: str
+    """who asked for it"""
+    availability_zone: str | None
+    """where its volume is"""
+    volume_id: str
+    """the volume that it is of"""
+    volume_size: int
+    """how large that was, in GiB"""
+    snapshot_id: str
+    """its id"""
+    display_name: str | None
+    """what its user calls it"""
+    created_at: str
+    """when it was asked for"""
+    status: str
+    """as the API shows it; `deleted` at the end"""
+    deleted: bool
+    """whether it is gone"""
+    metadata: str
+    """all of it, as JSON"""
+    reason: str | UnsetType = UNSET
+    """why it failed; in errors only, and not in Cinder's"""
+
+
+class SnapshotSchedulerNotice(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot that the pool of its volume had no room for."""
+
+    request_spec: dict[str, Any]
+    """what was asked of the scheduler"""
+    snapshot_id: str
+    """its id"""
+    state: SchedulerState
+    """what became of it"""
+    method: str
+    """`create_snapshot`"""
+    reason: str
+    """why not"""
+
+
 class SchedulerNotice(msgspec.Struct, frozen=True, kw_only=True):
     """A request that no pool could take."""
 
@@ -112,6 +157,39 @@ def the_failure(seen: Seen) -> VolumeNotice:
     """The volume as it is now, and why what was tried failed."""
     reason: str = seen.recorded.event.reason
     return msgspec.structs.replace(the_volume(seen), reason=reason)
+
+
+def the_snapshot(seen: Seen) -> SnapshotNotice:
+    """The snapshot as it is now."""
+    return _snapshot(seen.after)
+
+
+def the_snapshot_before(seen: Seen) -> SnapshotNotice:
+    """The snapshot as it was before this changed it."""
+    return _snapshot(seen.before)
+
+
+def the_snapshots_failure(seen: Seen) -> SnapshotNotice:
+    """The snapshot as it is now, and why what was tried failed."""
+    reason: str = seen.recorded.event.reason
+    return msgspec.structs.replace(the_snapshot(seen), reason=reason)
+
+
+def snapshot_refused(seen: Seen) -> SnapshotSchedulerNotice:
+    """A snapshot that its pool has no room for."""
+    row, event = seen.after, seen.recorded.event
+    return SnapshotSchedulerNotice(
+        request_spec={
+            "snapshot_id": str(row["id"]),
+            "volume_id": str(row["volume_id"]),
+            "size_gib": row["size_gib"],
+            "places": [event.host],
+        },
+        snapshot_id=str(row["id"]),
+        state=SchedulerState(_snapshot_status(row)),
+        method="create_snapshot",
+        reason=event.reason,
+    )
 
 
 def creation_refused(seen: Seen) -> SchedulerNotice:
@@ -158,6 +236,26 @@ def _refused(seen: Seen, method: str, asked: dict[str, Any]) -> SchedulerNotice:
 
 def _status(row: Row) -> str:
     return visible_status(row["state"], row["operation"], row["attach_status"])
+
+
+def _snapshot_status(row: Row) -> str:
+    return VISIBLE_STATUS[row["state"]]
+
+
+def _snapshot(row: Row) -> SnapshotNotice:
+    return SnapshotNotice(
+        tenant_id=row["project_id"],
+        user_id=row["user_id"],
+        availability_zone=row["availability_zone"],
+        volume_id=str(row["volume_id"]),
+        volume_size=row["size_gib"],
+        snapshot_id=str(row["id"]),
+        display_name=row["name"],
+        created_at=row["created_at"].isoformat(),
+        status=_snapshot_status(row),
+        deleted=row["state"] == "deleted",
+        metadata=msgspec.json.encode(row["metadata"]).decode(),
+    )
 
 
 def _volume(row: Row, at: datetime) -> VolumeNotice:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
-from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
+from adapters.drivers.contract import Driver, DriverFailure, SnapshotSpec, VolumeSpec
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from services.processes.runtime import ProcessManager
 from services.unit_of_work import Commands
@@ -57,3 +58,14 @@ def spec_of_volume(volume: Volume) -> VolumeSpec:
 def spec_of(id: UUID, *, host: str, size_gib: int, project_id: str) -> VolumeSpec:
     """The volume as drivers know it."""
     return VolumeSpec(id=id, size_gib=size_gib, pool=host.partition("#")[2], project_id=project_id)
+
+
+def spec_of_snapshot(known: Snapshot) -> SnapshotSpec:
+    """The snapshot as drivers know it."""
+    return SnapshotSpec(
+        id=known.id,
+        volume_id=UUID(known.volume_id),
+        size_gib=known.size_gib,
+        pool=known.host.partition("#")[2],
+        project_id=known.project_id,
+    )

@@ -1,7 +1,5 @@
 """Making volumes larger: the room first, then the backend."""
 
-from collections.abc import Callable
-from datetime import datetime
 from typing import ClassVar
 
 from adapters.drivers.contract import DriverFailure
@@ -9,26 +7,19 @@ from domain.aggregates.volume import Volume, extension
 from domain.event import Recorded
 from services.commands.extension import FinishExtension, PlaceExtension, StartExtension
 from services.processes.backend_work import BackendWork, spec_of
-from services.processes.runtime import ProcessManager, reacts_to
-from services.reports import Reports
-from services.unit_of_work import Commands
+from services.processes.room import RoomDecision
+from services.processes.runtime import reacts_to
 
 
-class ExtensionPlacement(ProcessManager):
+class ExtensionPlacement(RoomDecision):
     """Decides whether the volume's pool has the room, from what its backend last reported."""
 
     name: ClassVar[str] = "extension-placement"
 
-    def __init__(
-        self, *, commands: Commands, clock: Callable[[], datetime], reports: Reports
-    ) -> None:
-        super().__init__(commands=commands, clock=clock)
-        self._reports = reports
-
     @reacts_to(extension.ExtensionRequested)
     async def place(self, requested: Recorded[extension.ExtensionRequested]) -> None:
         """Raises NotAllowed if it is decided, or given up."""
-        pools = await self._reports.placeable()
+        pools = await self.reports.placeable()
         await self.run(
             PlaceExtension(id=requested.aggregate_id, pools=pools, at=self.moment(requested))
         )

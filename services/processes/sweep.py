@@ -8,14 +8,15 @@ from uuid import UUID
 import structlog
 
 from adapters.backup_store.port import BackupStoreFailure
-from adapters.drivers.contract import Driver, DriverFailure, VolumeSpec
+from adapters.drivers.contract import Driver, DriverFailure, SnapshotSpec, Source
 from adapters.key_manager.port import KeyManager, KeyRefused
 from domain.aggregates.encryption_key import EncryptionKey
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachments import known
 from domain.errors import Unavailable
 from domain.machines.volume import MAKING
-from services.processes.backend_work import answered, spec_of
+from services.processes.backend_work import answered, spec_of, spec_of_snapshot
 from services.processes.downloading import Downloads
 from services.processes.runtime import NotYet
 from services.unit_of_work import Commands
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 INTERVAL_S = 3600.0
 """How long what a dead worker made too late may stay."""
 
-_PREFIX = "volume-"
+_VOLUME, _SNAPSHOT = "volume-", "snapshot-"
 
 
 async def keep_swept(
@@ -45,22 +46,28 @@ async def keep_swept(
 
 
 async def sweep(commands: Commands, driver: Driver, *, backend: str, timeout_s: float) -> int:
-    """Removes the objects of volumes that the log says are deleted; how many that were.
+    """Removes the objects of what the log says is deleted, volume or snapshot; how many that were.
 
     A worker whose claim was superseded removes what it made after the volume was gone, unless it
     dies first; this closes that gap. Deleted is final, so that there is nothing to race with.
-    Objects of volumes that the log does not know are somebody else's and stay; `lapilli verify`
+    Objects that the log does not know are somebody else's and stay; `lapilli verify`
     lists them. Raises DriverFailure, Unavailable.
     """
     swept = 0
     async for left in _left_behind(commands, driver, backend, timeout_s):
+        removal = (
+            driver.delete_snapshot(left)
+            if isinstance(left, SnapshotSpec)
+            else driver.delete_volume(left)
+        )
         try:
-            await answered(driver.delete_volume(left), within_s=timeout_s)
+            await answered(removal, within_s=timeout_s)
         except DriverFailure as failed:  # one that stays must not keep the others
-            log.warning("cannot sweep", backend=backend, volume=str(left.id), reason=failed.reason)
+            reason = failed.reason
+            log.warning("cannot sweep", backend=backend, object=left.object_name, reason=reason)
             continue
         swept += 1
-        log.warning("swept what a deleted volume left", backend=backend, volume=str(left.id))
+        log.warning("swept what is deleted", backend=backend, object=left.object_name)
     return swept
 
 
@@ -128,22 +135,39 @@ async def sweep_images(commands: Commands, downloads: Downloads) -> int:
 
 async def _left_behind(
     commands: Commands, driver: Driver, backend: str, timeout_s: float
-) -> AsyncIterator[VolumeSpec]:
+) -> AsyncIterator[Source]:
     for pool in (await answered(driver.stats(), within_s=timeout_s)).pools:
         for name in sorted(await answered(driver.objects(pool.pool_name), within_s=timeout_s)):
-            id = _volume_id(name)
-            volume = None if id is None else await commands.aggregates.read(Volume, id)
-            if volume is not None and volume.state == "deleted":
-                yield spec_of(
-                    volume.id,
-                    host=f"{backend}#{pool.pool_name}",
-                    size_gib=volume.size_gib,
-                    project_id=volume.project_id,
-                )
+            left = await _deleted(commands, name, host=f"{backend}#{pool.pool_name}")
+            if left is not None:
+                yield left
+
+
+async def _deleted(commands: Commands, object_name: str, *, host: str) -> Source | None:
+    """Whose object it is, if that is deleted."""
+    volume_id = _volume_id(object_name)
+    if volume_id is not None:
+        volume = await commands.aggregates.read(Volume, volume_id)
+        gone = volume.state == "deleted"
+        size_gib, project_id = volume.size_gib, volume.project_id
+        return (
+            spec_of(volume_id, host=host, size_gib=size_gib, project_id=project_id)
+            if gone
+            else None
+        )
+    snapshot_id = _id_in(object_name, _SNAPSHOT)
+    if snapshot_id is None:
+        return None
+    snapshot = await commands.aggregates.read(Snapshot, snapshot_id)
+    return spec_of_snapshot(snapshot) if snapshot.state == "deleted" else None
 
 
 def _volume_id(object_name: str) -> UUID | None:
-    return _uuid(object_name.removeprefix(_PREFIX)) if object_name.startswith(_PREFIX) else None
+    return _id_in(object_name, _VOLUME)
+
+
+def _id_in(object_name: str, prefix: str) -> UUID | None:
+    return _uuid(object_name.removeprefix(prefix)) if object_name.startswith(prefix) else None
 
 
 def _uuid(text: str) -> UUID | None:

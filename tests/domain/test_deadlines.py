@@ -70,6 +70,7 @@ OUTCOMES = {
     "provisioning": "rescheduled",
     "downloading": "rescheduled",
     "cancelling": "creation_cancelled",
+    "emptying": "deletion_failed",
     "deleting": "deletion_failed",
     "removing": "deletion_failed",
 }

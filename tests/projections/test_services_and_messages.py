@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from domain.aggregates import volume
+from domain.aggregates import snapshot, volume
 from domain.aggregates.message import Message, message_id
 from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
 from domain.aggregates.volume import (
@@ -35,7 +35,7 @@ from tests.projections.histories import (
     at,
     numbered,
 )
-from tests.support.builders import AN_IMAGE, a_move, an_id
+from tests.support.builders import AN_IMAGE, TURNS, a_move, a_snapshot_request, an_id
 
 ONE = ServiceName(VOLUME_SERVICE, "h@a")
 
@@ -167,6 +167,29 @@ def not_disconnected():
     return made
 
 
+def a_snapshot_that(*turns):
+    lived = a_snapshot_request()
+    for turn in turns:
+        turn(lived)
+    return lived
+
+
+def snapshot_without_room():
+    return a_snapshot_that(lambda s: s.placement_failed("full", at(1)))
+
+
+def not_taken():
+    return a_snapshot_that(*TURNS["making"], lambda s: s.creation_failed(s.attempt, "no", at(1)))
+
+
+def busy():
+    return a_snapshot_that(*TURNS["removing"], lambda s: s.found_busy(s.attempt, "no", at(1)))
+
+
+def not_dropped():
+    return a_snapshot_that(*TURNS["removing"], lambda s: s.deletion_failed(s.attempt, "no", at(1)))
+
+
 TOLD = [
     (not_connected, connecting.ConnectionFailed, "VOLUME_VOLUME_004_021"),
     (no_connector, connecting.ConnectorRefused, "VOLUME_VOLUME_004_021"),
@@ -181,6 +204,10 @@ TOLD = [
     (not_extended, extension.ExtensionFailed, "VOLUME_VOLUME_007_010"),
     (not_a_type_for_its_pool, retyping.RetypeRefused, "VOLUME_VOLUME_001_003"),
     (not_retyped, retyping.RetypeFailed, "VOLUME_VOLUME_001_001"),
+    (snapshot_without_room, snapshot.PlacementFailed, "VOLUME_VOLUME_SNAPSHOT_009_003"),
+    (not_taken, snapshot.CreationFailed, "VOLUME_VOLUME_SNAPSHOT_009_013"),
+    (busy, snapshot.FoundBusy, "VOLUME_VOLUME_SNAPSHOT_010_015"),
+    (not_dropped, snapshot.DeletionFailed, "VOLUME_VOLUME_SNAPSHOT_010_016"),
 ]
 
 
@@ -192,7 +219,8 @@ def test_a_failure_is_told_once_to_the_project_that_asked(life, kind, event_id):
     [(id, row)] = fold(MESSAGES, numbered(lived.pending)).items()
     assert id == row["id"] == message_id(failure.id)
     assert (row["event_id"], row["message_level"]) == (event_id, "ERROR")
-    assert (row["resource_type"], row["resource_uuid"]) == ("VOLUME", str(lived.id))
+    kind = {"volume": "VOLUME", "snapshot": "VOLUME_SNAPSHOT"}[lived.kind]
+    assert (row["resource_type"], row["resource_uuid"]) == (kind, str(lived.id))
     assert (row["project_id"], row["request_id"]) == ("project", "req-1")
     assert (row["created_at"], row["failure"]) == (failure.moment.at, failure.id)
 

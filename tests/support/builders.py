@@ -176,6 +176,7 @@ def _come(volume: Volume) -> None:
 
 _place: Step = lambda v: v.place(A_PLACE, a_moment(), most=3)  # noqa: E731
 _start: Step = lambda v: v.start_provisioning("worker-1", a_moment())  # noqa: E731
+_cascade: Step = lambda v: v.request_deletion(a_moment(), along=[an_id(0x51)])  # noqa: E731
 _delete: Step = lambda v: v.request_deletion(a_moment(), force=True)  # noqa: E731
 _remove: Step = lambda v: v.start_deletion("worker-1", a_moment())  # noqa: E731
 _gone: Step = lambda v: v.deleted(a_moment())  # noqa: E731
@@ -188,6 +189,7 @@ PATHS: dict[str, Sequence[Step]] = {
     "available": [_place, _start, _made],
     "error": [_place, _start, _failed],
     "cancelling": [_place, _start, _delete],
+    "emptying": [_place, _start, _made, _cascade],
     "deleting": [_place, _start, _made, _delete],
     "removing": [_place, _start, _made, _delete, _remove],
     "error_deleting": [_place, _start, _made, _delete, _remove, _undeletable],
@@ -272,6 +274,8 @@ def a_snapshot_request(number: int = 0x51, *, of: Volume | None = None) -> Snaps
         description=None,
         metadata={},
         reservation_id=an_id(number + 0xFFFF),
+        availability_zone=volume.availability_zone,
+        counts_gigabytes=True,
         at=a_moment(),
     )
 

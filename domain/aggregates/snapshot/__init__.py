@@ -1,5 +1,6 @@
 """A snapshot of a volume, and what happens to it in its life."""
 
+from domain.aggregates.snapshot import upcasts
 from domain.aggregates.snapshot.events import (
     BackupBegun,
     BackupEnded,
@@ -21,6 +22,8 @@ from domain.aggregates.snapshot.events import (
     ResetToAvailable,
     ResetToError,
     ResetToErrorDeleting,
+    Retyped,
+    Transferred,
 )
 from domain.aggregates.snapshot.snapshot import Snapshot
 
@@ -45,5 +48,8 @@ __all__ = [
     "ResetToAvailable",
     "ResetToError",
     "ResetToErrorDeleting",
+    "Retyped",
     "Snapshot",
+    "Transferred",
+    "upcasts",
 ]

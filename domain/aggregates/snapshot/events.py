@@ -3,7 +3,7 @@
 from domain.event import Event, event
 
 
-@event("snapshot.requested")
+@event("snapshot.requested", version=2)
 class Requested(Event, frozen=True):
     """A user asked for a snapshot of a volume, and quota for it was reserved in the same append."""
 
@@ -13,11 +13,15 @@ class Requested(Event, frozen=True):
     volume_type_id: str
     host: str
     """Where the volume is, and the snapshot is to be: `host@backend#pool`."""
+    availability_zone: str | None
     size_gib: int
     name: str | None
     description: str | None
     metadata: dict[str, str]
     reservation_id: str
+    counts_gigabytes: bool
+    """Whether its size counts for the quota of gigabytes, and not only the snapshot for that of
+    snapshots."""
 
 
 @event("snapshot.placed")
@@ -173,3 +177,23 @@ class ResetToError(Event, frozen=True):
 @event("snapshot.reset_to_error_deleting")
 class ResetToErrorDeleting(Event, frozen=True):
     """An administrator says that it could not be deleted."""
+
+
+@event("snapshot.transferred")
+class Transferred(Event, frozen=True):
+    """It went along with its volume to another project, which pays for it from now on: quota was
+    given back and taken in the same append."""
+
+    old_project_id: str
+    project_id: str
+    user_id: str
+    reservation_id: str
+
+
+@event("snapshot.retyped")
+class Retyped(Event, frozen=True):
+    """Its volume is of another type, and so is it; quota was exchanged in the same append."""
+
+    volume_type_id: str
+    old_volume_type_id: str
+    reservation_id: str

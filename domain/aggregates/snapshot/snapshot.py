@@ -26,6 +26,8 @@ from domain.aggregates.snapshot.events import (
     ResetToAvailable,
     ResetToError,
     ResetToErrorDeleting,
+    Retyped,
+    Transferred,
 )
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
@@ -40,6 +42,9 @@ OUTCOMES: dict[str, type[Event]] = {
 """The statuses that an administrator can say. The others tell of work under way, which nobody
 would do: a snapshot set to one of them would be stuck."""
 
+GOING = ("cancelling", "deleting", "removing")
+"""Where it is being deleted already."""
+
 BEING_MADE = ("requested", "placed", "making", "cancelling")
 """Where it is not known yet whether it comes to be."""
 
@@ -49,13 +54,14 @@ class Snapshot(Aggregate):
 
     kind: ClassVar[str] = "snapshot"
     lifecycle: ClassVar[Lifecycle] = SNAPSHOT
-    snapshot_version: ClassVar[int] = 2
+    snapshot_version: ClassVar[int] = 3
 
     project_id: str = ""
     volume_id: str = ""
     volume_type_id: str = ""
     host: str = ""
     size_gib: int = 0
+    counts_gigabytes: bool = True
     name: str | None = None
     description: str | None = None
     metadata: dict[str, str] = {}
@@ -83,6 +89,8 @@ class Snapshot(Aggregate):
         description: str | None,
         metadata: dict[str, str],
         reservation_id: UUID,
+        availability_zone: str | None,
+        counts_gigabytes: bool,
         at: Moment,
     ) -> "Snapshot":
         """A snapshot of a volume that must be unchanged, and paid for, in the same append."""
@@ -99,6 +107,8 @@ class Snapshot(Aggregate):
                 description=description,
                 metadata=metadata,
                 reservation_id=str(reservation_id),
+                availability_zone=availability_zone,
+                counts_gigabytes=counts_gigabytes,
             ),
             at,
         )
@@ -164,7 +174,7 @@ class Snapshot(Aggregate):
         Raises NotAllowed unless it is available or in error; `force` permits every state, and
         changes nothing where it is being deleted already.
         """
-        if force and self.state in ("cancelling", "deleting", "removing"):
+        if force and self.state in GOING:
             return
         if not force and self.state not in ("available", "error"):
             raise self.not_allowed("delete", ("available", "error"))
@@ -218,6 +228,32 @@ class Snapshot(Aggregate):
             case "deleting" | "removing":
                 self.give_up_deletion(reason, at)
 
+    # whatever becomes of its volume
+
+    def transfer(self, *, project_id: str, user_id: str, reservation_id: str, at: Moment) -> None:
+        """Goes along with its volume to another project. Raises NotAllowed unless available."""
+        self.check_available("transfer")
+        self.record(
+            Transferred(
+                old_project_id=self.project_id,
+                project_id=project_id,
+                user_id=user_id,
+                reservation_id=reservation_id,
+            ),
+            at,
+        )
+
+    def retype(self, volume_type_id: str, reservation_id: str, at: Moment) -> None:
+        """Is of the type that its volume is of from now on."""
+        self.record(
+            Retyped(
+                volume_type_id=volume_type_id,
+                old_volume_type_id=self.volume_type_id,
+                reservation_id=reservation_id,
+            ),
+            at,
+        )
+
     # words about it
 
     def describe(self, name: str | None, description: str | None, at: Moment) -> None:
@@ -262,6 +298,11 @@ class Snapshot(Aggregate):
     def status(self) -> str:
         return VISIBLE_STATUS[self.state]
 
+    @property
+    def going(self) -> bool:
+        """Whether it is gone, or on its way to be."""
+        return self.state in (*GOING, "deleted")
+
     def check_claim(self, attempt: int, *claimed: str) -> None:
         """Raises Superseded unless this attempt is at work, in one of these states."""
         if attempt != self.attempt or self.state not in claimed:
@@ -286,12 +327,18 @@ class Snapshot(Aggregate):
                 self.size_gib, self.reservations = event.size_gib, [event.reservation_id]
                 self.name, self.description = event.name, event.description
                 self.metadata, self.requested_at = event.metadata, at.at
+                self.counts_gigabytes = event.counts_gigabytes
             case Placed():
                 self.promised_gib = event.size_gib
             case CreationStarted() | DeletionStarted():
                 self.attempt = event.attempt
             case BackupBegun():
                 self.backup_id = event.backup_id
+            case Transferred():
+                self.project_id, self.reservations = event.project_id, [event.reservation_id]
+            case Retyped():
+                self.volume_type_id = event.volume_type_id
+                self.reservations = [*self.reservations, event.reservation_id]
             case Described():
                 self.name, self.description = event.name, event.description
             case MetadataChanged():

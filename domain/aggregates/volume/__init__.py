@@ -21,6 +21,7 @@ from domain.aggregates.volume import (
 )
 from domain.aggregates.volume.events import (
     CancellationRequested,
+    CascadeRequested,
     CreationCancelled,
     Deleted,
     DeletionFailed,
@@ -45,6 +46,7 @@ from domain.aggregates.volume.volume import Volume
 
 __all__ = [
     "CancellationRequested",
+    "CascadeRequested",
     "CreationCancelled",
     "Deleted",
     "DeletionFailed",

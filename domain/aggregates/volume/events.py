@@ -134,6 +134,17 @@ class DeletionRequested(Event, frozen=True):
     forced: bool
 
 
+@event("volume.cascade_requested")
+class CascadeRequested(Event, frozen=True):
+    """A user asked that it be deleted with all that it has of snapshots, and their deletion was
+    requested in the same append, unless it was under way; its own begins when all are gone."""
+
+    host: str
+    forced: bool
+    snapshots: list[str]
+    """All its snapshots."""
+
+
 @event("volume.cancellation_requested")
 class CancellationRequested(Event, frozen=True):
     """A user asked that it be deleted while a worker is still making it."""

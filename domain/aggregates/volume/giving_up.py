@@ -70,5 +70,5 @@ def end_waiting(volume: Volume, reason: str, at: Moment) -> None:
             volume.creation_failed(reason, at, elsewhere=True)
         case "cancelling":
             volume.abandon_creation(at, reason=reason)
-        case "deleting" | "removing":
+        case "emptying" | "deleting" | "removing":
             volume.give_up_deletion(reason, at)

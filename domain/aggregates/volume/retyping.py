@@ -4,6 +4,8 @@ The type changes when that has happened and not before: until then quota, QoS an
 may attach it are those of the type it has.
 """
 
+from collections.abc import Mapping
+
 from domain.aggregates.move import Move
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.volume.under_way import MigrationPolicy, Retype
@@ -14,7 +16,7 @@ from domain.event import Event, Moment, event
 from domain.specs import multiattach
 
 
-@event("volume.retype_requested")
+@event("volume.retype_requested", version=2)
 class RetypeRequested(Event, frozen=True):
     """A user wants it to be of another type; quota was reserved and `move_id` begun in the same
     append."""
@@ -26,6 +28,8 @@ class RetypeRequested(Event, frozen=True):
     move_id: str
     number: int
     reservation_id: str
+    snapshots: dict[str, str]
+    """By each of its snapshots, which follow it: the reservation of what that means for quota."""
 
 
 @event("volume.retyped")
@@ -107,6 +111,7 @@ def request(
     *,
     move_id: str,
     reservation_id: str,
+    snapshots: Mapping[str, str] = {},
     at: Moment,
 ) -> None:
     """Wants it to be of that type; see `check`. Raises NotAllowed if it is not well or something
@@ -122,6 +127,7 @@ def request(
             move_id=move_id,
             number=volume.placements + 1,
             reservation_id=reservation_id,
+            snapshots=dict(snapshots),
         ),
         at,
     )
@@ -175,7 +181,9 @@ def _specs_of(qos: QosSpecs | None) -> object:
 
 @evolves(RetypeRequested)
 def _requested(volume: Volume, event: RetypeRequested, at: Moment) -> None:
-    volume.under_way = Retype(event.volume_type_id, event.move_id, event.reservation_id)
+    volume.under_way = Retype(
+        event.volume_type_id, event.move_id, event.reservation_id, event.snapshots
+    )
     volume.placements = event.number
 
 

@@ -32,15 +32,17 @@ class Offer(msgspec.Struct, frozen=True, tag=True):
 
 
 class Retype(msgspec.Struct, frozen=True, tag=True):
-    """The type wanted, the move that makes it so, and the reservation of the type's quota."""
+    """The type wanted, the move that makes it so, and the reservations of the type's quota: its
+    own, and by each of its snapshots theirs."""
 
     volume_type_id: str
     move_id: str
     reservation_id: str
+    snapshots: dict[str, str] = {}
 
     @property
     def paid_by(self) -> Sequence[str]:
-        return [self.reservation_id]
+        return [self.reservation_id, *self.snapshots.values()]
 
 
 class Migration(msgspec.Struct, frozen=True, tag=True):

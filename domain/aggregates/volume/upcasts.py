@@ -44,6 +44,12 @@ def extension_refused(fields: Fields) -> Fields:
     return {**fields, "promised_gib": 0}
 
 
+@upcasts("volume.retype_requested", from_version=1)
+def retype_requested(fields: Fields) -> Fields:
+    """No volume had snapshots."""
+    return {**fields, "snapshots": {}}
+
+
 def _decision(fields: Fields) -> Fields:
     verdicts = [_verdict(each) for each in fields["candidates"]]
     read = {**fields, "candidates": verdicts, "weighers": ["CapacityWeigher"]}

@@ -9,6 +9,7 @@ from domain.aggregate import Aggregate
 from domain.aggregates.volume.attachment import DETACHED, Attachment
 from domain.aggregates.volume.events import (
     CancellationRequested,
+    CascadeRequested,
     CreationCancelled,
     Deleted,
     DeletionFailed,
@@ -50,6 +51,9 @@ _DELETABLE = (
 )
 """Where a deletion need not be forced (Cinder's rule; without host: any)."""
 
+GOING = ("cancelling", "emptying", "deleting", "removing")
+"""Where it is being deleted already."""
+
 RESTING = (*SETTLED, "deleted")
 """States in which nobody owes anything."""
 
@@ -82,7 +86,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 10
+    snapshot_version: ClassVar[int] = 11
 
     project_id: str = ""
     size_gib: int = 0
@@ -258,13 +262,16 @@ class Volume(Aggregate):
 
     # deletion
 
-    def request_deletion(self, at: Moment, *, force: bool = False) -> None:
+    def request_deletion(
+        self, at: Moment, *, force: bool = False, along: Sequence[UUID] = ()
+    ) -> None:
         """Wants it gone. Raises NotAllowed unless the state permits it; `force` permits more, but
         nothing that is attached.
 
-        Forcing what is being deleted already changes nothing.
+        `along` are its snapshots, all of which must be on their way to be deleted in the same
+        append, and which it waits for. Forcing what is being deleted already changes nothing.
         """
-        if force and self.state in ("cancelling", "deleting", "removing"):
+        if force and self.state in GOING:
             return
         if self.attach_status == "attached":
             raise self.not_allowed("delete", ("detached",))
@@ -273,8 +280,19 @@ class Volume(Aggregate):
             raise self.not_allowed("delete", ("available", "error"))
         if self.state in ("provisioning", "downloading"):
             self.record(CancellationRequested(host=self.held_by(), forced=force), at)
+        elif along:
+            snapshots = [str(id) for id in along]
+            self.record(
+                CascadeRequested(host=self.held_by(), forced=force, snapshots=snapshots), at
+            )
         else:
             self.record(DeletionRequested(host=self.host, forced=force), at)
+
+    def emptied(self, at: Moment) -> None:
+        """Of its snapshots none is left: now it may go itself."""
+        if self.state != "emptying":
+            raise self.not_allowed("delete")
+        self.record(DeletionRequested(host=self.host, forced=False), at)
 
     def start_deletion(self, worker: str, at: Moment) -> int:
         """Claims the deletion and returns the attempt's number."""

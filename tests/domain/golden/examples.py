@@ -156,6 +156,17 @@ EXAMPLES: dict[str, Event] = {
         salt="d0c0ffee",
         key_digest="3f" * 32,
         no_snapshots=False,
+        snapshots=[],
+    ),
+    "transfer.offered.v2": transfer.Offered(
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        name="for the other team",
+        salt="d0c0ffee",
+        key_digest="3f" * 32,
+        no_snapshots=False,
+        snapshots=[SNAPSHOT_ID],
     ),
     "transfer.accepted.v1": transfer.Accepted(
         volume_id=str(AGGREGATE_ID),
@@ -216,6 +227,17 @@ EXAMPLES: dict[str, Event] = {
         move_id=MOVE_ID,
         number=2,
         reservation_id=RESERVATION_ID,
+        snapshots={},
+    ),
+    "volume.retype_requested.v2": retyping.RetypeRequested(
+        host=SOURCE,
+        volume_type_id=TYPE_ID,
+        old_volume_type_id=OLD_TYPE_ID,
+        migration_policy="on-demand",
+        move_id=MOVE_ID,
+        number=2,
+        reservation_id=RESERVATION_ID,
+        snapshots={SNAPSHOT_ID: QOS_ID},
     ),
     "volume.retyped.v1": retyping.Retyped(
         host=HOST,
@@ -494,6 +516,9 @@ EXAMPLES: dict[str, Event] = {
     "encryption_key.destroyed.v1": encryption_key.Destroyed(
         volume_id=str(AGGREGATE_ID), key_id=KEY_ID
     ),
+    "volume.cascade_requested.v1": volume.CascadeRequested(
+        host=HOST, forced=True, snapshots=[SNAPSHOT_ID]
+    ),
     "volume.source_claimed.v1": volume.SourceClaimed(
         source=volume.Source(
             kind="snapshot", id=SNAPSHOT_ID, size_gib=20, volume_id=VOLUME_ID, host=HOST
@@ -605,6 +630,22 @@ EXAMPLES: dict[str, Event] = {
         description="monday's",
         metadata={"tier": "gold"},
         reservation_id=RESERVATION_ID,
+        availability_zone=None,
+        counts_gigabytes=True,
+    ),
+    "snapshot.requested.v2": snapshot.Requested(
+        project_id=PROJECT_ID,
+        user_id="ann",
+        volume_id=VOLUME_ID,
+        volume_type_id=TYPE_ID,
+        host=HOST,
+        availability_zone="nova",
+        size_gib=20,
+        name="before the upgrade",
+        description="monday's",
+        metadata={"tier": "gold"},
+        reservation_id=RESERVATION_ID,
+        counts_gigabytes=True,
     ),
     "snapshot.placed.v1": snapshot.Placed(
         host=HOST, volume_id=VOLUME_ID, project_id=PROJECT_ID, size_gib=20, ceiling_gib=95.0
@@ -641,6 +682,15 @@ EXAMPLES: dict[str, Event] = {
     "snapshot.reset_to_available.v1": snapshot.ResetToAvailable(),
     "snapshot.reset_to_error.v1": snapshot.ResetToError(),
     "snapshot.reset_to_error_deleting.v1": snapshot.ResetToErrorDeleting(),
+    "snapshot.transferred.v1": snapshot.Transferred(
+        old_project_id=PROJECT_ID,
+        project_id=OTHER_PROJECT_ID,
+        user_id="11112222333344445555666677778888",
+        reservation_id=RESERVATION_ID,
+    ),
+    "snapshot.retyped.v1": snapshot.Retyped(
+        volume_type_id=TYPE_ID, old_volume_type_id=OLD_TYPE_ID, reservation_id=RESERVATION_ID
+    ),
     "remnant.left.v1": remnant.Left(
         volume_id=str(AGGREGATE_ID),
         project_id=PROJECT_ID,

@@ -28,6 +28,7 @@ from services.api.application import Health, Part, PoolStatus, ServiceStatus
 from services.api.identity import Identity
 from services.commands import HANDLERS
 from services.commands.exporting import ReportExports
+from services.commands.snapshot import PlaceSnapshot
 from services.commands.volume import (
     FinishDeletion,
     FinishProvisioning,
@@ -39,6 +40,8 @@ from services.commands.volume_type import EnsureDefaultVolumeType
 from services.errands import Errand, Outcomes
 from services.processes.attaching import Attaching, Detaching
 from services.processes.backend_work import spec_of
+from services.processes.runtime import ProcessManager
+from services.processes.snapshot import CascadingDeletion, SnapshotCreation, SnapshotDeletion
 from services.settings import Settings
 from services.unit_of_work import Commands
 from services.wakeup import Wakeup
@@ -134,7 +137,9 @@ class StagedApplication:
             "worker": "w",
             "timeout_s": 10.0,
         }
-        managers = (Attaching(**shared), Detaching(**shared))
+        kinds = (Attaching, Detaching, SnapshotCreation, SnapshotDeletion)
+        managers: list[ProcessManager] = [kind(**shared) for kind in kinds]
+        managers.append(CascadingDeletion(commands=self.commands, clock=self.clock))
         while events := await self.store.log(self._worked, 1000):
             self._worked = events[-1].position
             for recorded in events:
@@ -232,6 +237,26 @@ class Stage:
         spec = spec_of(id, host=HOST, size_gib=created["size"], project_id=PROJECT)
         await self.application.driver.create_volume(spec)
         await run(FinishProvisioning(id=id, attempt=attempt, at=self.application.moment()))
+
+    async def snapshot(
+        self, *, of: str | None = None, mv: str = "3.71", **fields: Any
+    ) -> dict[str, Any]:
+        """A snapshot that was just asked for, of that volume or else of a new one."""
+        volume_id = of or (await self.available(size=2))["id"]
+        body = {"snapshot": {"volume_id": volume_id, **fields}}
+        answer = await self.ask("POST", "/snapshots", body, mv=mv)
+        assert answer.status_code == 202, answer.text
+        created: dict[str, Any] = answer.json()["snapshot"]
+        return created
+
+    async def taken(self, **fields: Any) -> dict[str, Any]:
+        """A snapshot that a backend holds, as it is shown then."""
+        created = await self.snapshot(**fields)
+        id, at = UUID(created["id"]), self.application.moment()
+        await self.application.execute(PlaceSnapshot(id=id, pools=[a_pool()], at=at))
+        await self.application.backend_works()
+        shown: dict[str, Any] = (await self.ask("GET", f"/snapshots/{id}")).json()["snapshot"]
+        return shown
 
     async def told(self, **fields: Any) -> dict[str, Any]:
         """The message about a volume that no backend could take."""

@@ -145,6 +145,25 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.UPDATE_METADATA, "PUT", "/volumes/{id}/metadata", {"metadata": {}}, 403),
     (rules.UPDATE_METADATA, "PUT", "/volumes/{id}/metadata/k", {"meta": {"k": "v"}}, 403),
     (rules.DELETE_METADATA, "DELETE", "/volumes/{id}/metadata/k", None, 403),
+    (rules.SNAPSHOT_CREATE, "POST", "/snapshots", {"snapshot": {"volume_id": "{id}"}}, 403),
+    (rules.SNAPSHOT_GET_ALL, "GET", "/snapshots", None, 403),
+    (rules.SNAPSHOT_GET_ALL, "GET", "/snapshots/detail", None, 403),
+    (rules.SNAPSHOT_GET, "GET", "/snapshots/{snapshot}", None, 403),
+    (rules.SNAPSHOT_GET, "DELETE", "/snapshots/{snapshot}", None, 403),
+    (rules.SNAPSHOT_UPDATE, "PUT", "/snapshots/{snapshot}", {"snapshot": {"name": "n"}}, 403),
+    (rules.SNAPSHOT_DELETE, "DELETE", "/snapshots/{snapshot}", None, 403),
+    (rules.SNAPSHOT_FORCE_DELETE, "POST", "/snapshots/{snapshot}/action",
+     {"os-force_delete": None}, 403),
+    (rules.SNAPSHOT_RESET_STATUS, "POST", "/snapshots/{snapshot}/action",
+     {"os-reset_status": {"status": "error"}}, 403),
+    (rules.SNAPSHOT_UPDATE_STATUS, "POST", "/snapshots/{snapshot}/action",
+     {"os-update_snapshot_status": {"status": "creating"}}, 403),
+    (rules.SNAPSHOT_GET_METADATA, "GET", "/snapshots/{snapshot}/metadata", None, 403),
+    (rules.SNAPSHOT_UPDATE_METADATA, "POST", "/snapshots/{snapshot}/metadata",
+     {"metadata": {}}, 403),
+    (rules.SNAPSHOT_UPDATE_METADATA, "PUT", "/snapshots/{snapshot}/metadata",
+     {"metadata": {}}, 403),
+    (rules.SNAPSHOT_DELETE_METADATA, "DELETE", "/snapshots/{snapshot}/metadata/k", None, 403),
     (rules.TYPE_GET_ALL, "GET", "/types", None, 403),
     (rules.TYPE_GET, "GET", "/types/default", None, 403),
     (rules.TYPE_CREATE, "POST", "/types", {"volume_type": {"name": "n"}}, 403),
@@ -207,12 +226,15 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
 async def test_each_rule_guards_its_request(stage, tmp_path, rule, method, path, body, code):
     volume = await stage.volume(metadata={"k": "v"})
     message = (await stage.told())["id"] if "{message}" in path else ""
+    snapshot = (await stage.snapshot())["id"] if "{snapshot}" in path else ""
     file = tmp_path / "policy.yaml"
     file.write_text(f'"{rule}": "!"\n')
     before = await stage.recorded()
     async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
         body = json.loads(json.dumps(body).replace("{id}", volume["id"]))
-        answer = await denied.ask(method, path.format(id=volume["id"], message=message), body)
+        answer = await denied.ask(
+            method, path.format(id=volume["id"], message=message, snapshot=snapshot), body
+        )
     said = refused(answer, code)
     assert code == 404 or rule in said
     assert await stage.recorded() == before
@@ -222,6 +244,12 @@ FIELDS = [
     (rules.FIELD_HOST, "/volumes/{id}", "volume", "os-vol-host-attr:host"),
     (rules.FIELD_MIGRATION, "/volumes/{id}", "volume", "os-vol-mig-status-attr:name_id"),
     (rules.FIELD_PROJECT, "/volumes/{id}", "volume", "os-vol-tenant-attr:tenant_id"),
+    (
+        rules.FIELD_SNAPSHOT_EXTENDED,
+        "/snapshots/{snapshot}",
+        "snapshot",
+        "os-extended-snapshot-attributes:progress",
+    ),
     (rules.FIELD_TYPE_SPECS, "/types/default", "volume_type", "extra_specs"),
     (rules.FIELD_TYPE_QOS, "/types/default", "volume_type", "qos_specs_id"),
     (rules.FIELD_TYPE_PUBLIC, "/types/default", "volume_type", "os-volume-type-access:is_public"),
@@ -231,11 +259,13 @@ FIELDS = [
 @pytest.mark.parametrize(("rule", "path", "name", "field"), FIELDS)
 async def test_a_field_that_may_not_be_seen_is_left_out(stage, tmp_path, rule, path, name, field):
     volume = await stage.volume()
+    snapshot = (await stage.snapshot())["id"] if "{snapshot}" in path else ""
+    path = path.format(id=volume["id"], snapshot=snapshot)
     file = tmp_path / "policy.yaml"
     file.write_text(f'"{rule}": "!"\n')
     async with staged(tmp_path, policy_file=str(file), application=stage.application) as denied:
-        shown = (await denied.ask("GET", path.format(id=volume["id"]))).json()[name]
-    full = (await stage.ask("GET", path.format(id=volume["id"]))).json()[name]
+        shown = (await denied.ask("GET", path)).json()[name]
+    full = (await stage.ask("GET", path)).json()[name]
     assert field in full
     assert field not in shown
 

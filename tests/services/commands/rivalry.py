@@ -7,11 +7,11 @@ from uuid import UUID
 from services.commands.move import RecordCopied
 from services.commands.settling import SettleReservation
 from tests.services.commands import moving
-from tests.services.commands.world import Step, World
+from tests.services.commands.world import Step, World, snapshot_id
 from tests.support.builders import PROJECT, a_moment, an_id
 
-ID, A = an_id(1), an_id(8)
-"""The volume that it is all about, and its attachment, where it has one."""
+ID, A, S = an_id(1), an_id(8), snapshot_id()
+"""The volume that it is all about, its attachment and its snapshot, where it has one."""
 
 Rival = Callable[[World, int], Awaitable[Any]]
 """Makes the command; the number tells two of the same kind apart."""
@@ -63,6 +63,11 @@ def told_of(kind: type, **fields: Any) -> Rival:
 def of_the_move(make: Callable[..., Awaitable[Any]], *about: Any) -> Rival:
     """A command about the move that is under way."""
     return lambda world, number: make(world, *about)
+
+
+def of_the_snapshot(known: Step) -> Rival:
+    """One of those that the world knows about snapshots."""
+    return lambda world, number: known(world, S)
 
 
 def step(known: Step) -> Rival:

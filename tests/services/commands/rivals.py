@@ -35,8 +35,16 @@ from services.commands.extension import (
     PlaceExtension,
     StartExtension,
 )
+from services.commands.following import GoOnDeleting
 from services.commands.giving_up import GiveUp
 from services.commands.service import DisableService, FreezeBackend
+from services.commands.snapshot import (
+    ChangeSnapshotMetadata,
+    CreateSnapshot,
+    DeleteSnapshot,
+    DescribeSnapshot,
+    ResetSnapshot,
+)
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
 from services.commands.volume import (
     ChangeVolumeMetadata,
@@ -51,10 +59,12 @@ from tests.services.commands.rivalry import (
     ID,
     A,
     Rival,
+    S,
     by,
     copied,
     given,
     of_the_move,
+    of_the_snapshot,
     own,
     settle,
     step,
@@ -63,7 +73,7 @@ from tests.services.commands.rivalry import (
     told,
     told_of,
 )
-from tests.services.commands.world import PATHS, STEPS, World
+from tests.services.commands.world import PATHS, SNAPSHOT_STEPS, STEPS, World, snapshot_id
 from tests.services.processes.lateness import ALLOWED
 from tests.support.builders import HOST, PROJECT, THERE, USER, a_pool, an_id
 
@@ -134,6 +144,22 @@ SOMETIMES: Mapping[str, Rival] = {
     "accept": given(
         AcceptTransfer, id=an_id(9), key=KEY, project_id=OTHER_PROJECT, user_id=tag
     ),
+    "offered without snapshots": given(
+        OfferVolume, id=an_id(9), volume_id=ID, project_id=PROJECT, user_id=USER, name=None,
+        key=KEY, salt="s", no_snapshots=True,
+    ),
+    "snapshot": given(
+        CreateSnapshot, id=lambda number: snapshot_id(2 + number), volume_id=ID,
+        of_project=PROJECT, user_id=USER, name=tag, description=None, metadata={}, force=True,
+    ),
+    "delete with snapshots": own(DeleteVolume, cascade=True),
+    "delete the snapshot": given(DeleteSnapshot, id=S, project_id=PROJECT),
+    "force delete the snapshot": given(DeleteSnapshot, id=S, project_id=PROJECT, force=True),
+    "describe the snapshot": given(DescribeSnapshot, id=S, project_id=PROJECT, name=tag),
+    "set the snapshot's metadata": given(
+        ChangeSnapshotMetadata, id=S, project_id=PROJECT, set=tags
+    ),
+    "reset the snapshot": given(ResetSnapshot, id=S, project_id=None, status="error"),
     "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
     "unreserve": own(HoldVolume, wish="unreserve"),
     "reserved": own(CreateAttachment, attachment_id=A, server_id=_server(9), mode=None),
@@ -172,6 +198,11 @@ WORKERS: Mapping[str, Rival] = {
     "exports lost": given(exporting.ReportExports, id=ID, failure="node gone"),
     "key made": given(FinishKeyMaking, id=key_of(ID), key_id="k"),
     "key not made": given(FinishKeyMaking, id=key_of(ID), failure="no key manager"),
+    **{name: of_the_snapshot(each) for name, each in SNAPSHOT_STEPS.items()},
+    "give up the snapshot": given(
+        GiveUp, second=DAY_S, id=S, kind="snapshot", allowed=ALLOWED
+    ),
+    "go on deleting": given(GoOnDeleting, id=ID),
     "settle": settle,
     "give up": given(GiveUp, second=DAY_S, id=ID, allowed=ALLOWED),
 }  # fmt: skip
@@ -226,6 +257,22 @@ def _after(
 
 
 _BACKED_UP = ("back up", "start the backup", "captured", "backed up")
+
+
+def _with_a_snapshot(*steps: str, state: str = "available") -> Callable[[], Awaitable[World]]:
+    """An available volume with a snapshot in this state, and then these steps of RIVALS."""
+
+    async def situation() -> World:
+        world = await _after()()
+        await world.has_a_snapshot(in_state=state)
+        for name in steps:
+            await world.run(await RIVALS[name](world, 7))
+        return world
+
+    return situation
+
+
+_CLEARING = ("delete with snapshots", "clear the snapshot")
 _ON_THE_WAY = ("place the move there", "start the move")
 _CONNECTED = ("reserved", "connect", "start connecting", "connected")
 
@@ -254,12 +301,89 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "backing-up": _after("back up", "start the backup"),
     "with a backup": _after(*_BACKED_UP),
     "restoring-backup": _after(*_BACKED_UP, "restore", "start the restore"),
+    "with a snapshot": _with_a_snapshot(),
+    "with a snapshot, offered": _with_a_snapshot("offered"),
+    "with a snapshot, retyping": _with_a_snapshot(
+        "retype on demand", "place the move here", "start the move"
+    ),
+    "snapshot requested": _with_a_snapshot(state="requested"),
+    "snapshot placed": _with_a_snapshot(state="placed"),
+    "snapshot being made": _with_a_snapshot(state="making"),
+    "snapshot being deleted": _with_a_snapshot(state="removing"),
+    "emptying": _with_a_snapshot("delete with snapshots"),
+    "emptying, at work": _with_a_snapshot(*_CLEARING),
+    "emptying, all gone": _with_a_snapshot(*_CLEARING, "snapshot cleared"),
+    "emptying, one stays": _with_a_snapshot(*_CLEARING, "snapshot not cleared"),
     "error_extending": _after(
         "extend", "place the extension", "start the extension", "not extended"
     ),
 }
 
+FEW: Mapping[str, Sequence[str]] = {
+    **dict.fromkeys(
+        ("with a snapshot", "with a snapshot, offered", "with a snapshot, retyping"),
+        ("delete", "force delete", "offer", "retype", "migrate", "freeze its backend"),
+    ),
+    **dict.fromkeys(
+        ("snapshot requested", "snapshot placed", "snapshot being made", "snapshot being deleted"),
+        ("delete", "force delete", "offer", "retype"),
+    ),
+    **dict.fromkeys(
+        ("emptying", "emptying, at work", "emptying, all gone", "emptying, one stays"),
+        ("force delete", "reset to error", "name"),
+    ),
+}
+"""Situations where only a few of USERS find anything else than elsewhere: they alone meet there."""
+
+_OF_A_SNAPSHOT = ("delete the snapshot", "force delete the snapshot", "reset the snapshot")
+
 DUE: Mapping[str, Sequence[str]] = {
+    "available": ["snapshot", "delete with snapshots"],
+    "attached": ["begin detaching", "detach", "exports lost", "snapshot"],
+    "with a snapshot": [
+        "snapshot",
+        "delete with snapshots",
+        "describe the snapshot",
+        "set the snapshot's metadata",
+        "offered without snapshots",
+        *_OF_A_SNAPSHOT,
+    ],
+    "with a snapshot, offered": ["accept", "withdraw", "snapshot", *_OF_A_SNAPSHOT],
+    "with a snapshot, retyping": ["moved", "not moved", "snapshot", *_OF_A_SNAPSHOT],
+    "snapshot requested": [
+        "place the snapshot",
+        "place the snapshot nowhere",
+        "give up the snapshot",
+        "delete with snapshots",
+        *_OF_A_SNAPSHOT,
+    ],
+    "snapshot placed": ["start the snapshot", "give up the snapshot", *_OF_A_SNAPSHOT],
+    "snapshot being made": [
+        "start the snapshot",
+        "snapshot made",
+        "snapshot not made",
+        "give up the snapshot",
+        *_OF_A_SNAPSHOT,
+    ],
+    "snapshot being deleted": [
+        "clear the snapshot",
+        "snapshot cleared",
+        "snapshot busy",
+        "snapshot not cleared",
+        "give up the snapshot",
+        "delete with snapshots",
+        *_OF_A_SNAPSHOT,
+    ],
+    "emptying": ["clear the snapshot", "go on deleting", "give up", *_OF_A_SNAPSHOT],
+    "emptying, at work": [
+        "snapshot cleared",
+        "snapshot not cleared",
+        "go on deleting",
+        "give up",
+        "give up the snapshot",
+    ],
+    "emptying, all gone": ["go on deleting", "give up"],
+    "emptying, one stays": ["go on deleting", "give up", *_OF_A_SNAPSHOT],
     "requested": ["place", "place nowhere", "give up"],
     "placed": ["start", "give up"],
     "provisioning": ["start", "made", "not made", "give up"],
@@ -290,7 +414,6 @@ DUE: Mapping[str, Sequence[str]] = {
         "give up",
     ],
     "connected": ["connect", "complete", "detach"],
-    "attached": ["begin detaching", "detach", "exports lost"],
     "detaching": ["roll detaching", "detach"],
     "backing-up": [
         "captured",

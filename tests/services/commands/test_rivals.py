@@ -13,12 +13,13 @@ import msgspec
 import pytest
 
 from adapters.event_store.memory import MemoryEventStore
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.errors import LapilliError
 from domain.event import Event, Recorded
 from services.api.faults import CODES
 from services.commands import HANDLERS
-from tests.services.commands.rivals import ALIKE, DUE, ELSEWHERE, RIVALS, SITUATIONS, USERS
+from tests.services.commands.rivals import ALIKE, DUE, ELSEWHERE, FEW, RIVALS, SITUATIONS, USERS
 from tests.services.commands.world import World
 from tests.services.processes.schedules import Turns, every_schedule
 from tests.support.around import around
@@ -128,8 +129,10 @@ async def check(situation: World, first: str, second: str) -> None:
 
 
 def rivals_in(situation: str) -> list[str]:
-    """Who meets there: everybody where all can be done, else one of those that are alike."""
-    asked = [name for name in USERS if name not in ALIKE or situation == "available"]
+    """Who meets there: everybody where all can be done, else one of those that are alike, or only
+    the few that find anything new."""
+    unlike = [name for name in USERS if name not in ALIKE or situation == "available"]
+    asked = list(FEW.get(situation, unlike))
     return [*asked, *DUE.get(situation, ())]
 
 
@@ -160,6 +163,10 @@ async def test_two_commands_at_once_end_as_if_one_had_come_after_the_other(situa
         ("available", "create an attachment", "create an attachment"),
         ("attached", "begin detaching", "begin detaching"),
         ("available", "offer", "offer"),
+        ("available", "snapshot", "delete"),
+        ("available", "snapshot", "delete with snapshots"),
+        ("available", "snapshot", "migrate"),
+        ("with a snapshot", "delete the snapshot", "delete the snapshot"),
         ("awaiting-transfer", "accept", "withdraw"),
         ("awaiting-transfer", "accept", "accept"),
         ("awaiting-transfer", "accept", "force delete"),
@@ -182,6 +189,7 @@ async def test_one_of_two_that_exclude_each_other_wins(situation, first, second)
         ("set metadata", "replace metadata"),
         ("set bootable", "set image metadata"),
         ("describe", "extend"),
+        ("snapshot", "snapshot"),
     ],
 )
 async def test_both_of_two_that_do_not_are_done(first, second):
@@ -221,7 +229,9 @@ def _used(code: CodeType, known: dict[str, Any], seen: set[str]) -> Iterator[obj
 
 
 def is_about_a_volume(handler: Callable[..., Any]) -> bool:
-    return any(used is Volume for used in _used(handler.__code__, handler.__globals__, set()))
+    return any(
+        used in (Volume, Snapshot) for used in _used(handler.__code__, handler.__globals__, set())
+    )
 
 
 async def test_every_command_about_a_volume_is_a_rival():

@@ -9,14 +9,24 @@ from uuid import UUID, uuid5
 from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates import AGGREGATES
 from domain.aggregates.quota_reservation import Committed, QuotaReservation, Released
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.encryption import Encryption
 from domain.event import Event, Recorded
 from domain.lifecycle import NEW
 from domain.placement import Pool
-from domain.quota import Ledger, of_type, settle
+from domain.quota import Ledger, of_snapshot, of_type, settle
 from services.commands import HANDLERS
 from services.commands.imaging import FailDownload, RecordDownload
+from services.commands.snapshot import (
+    CreateSnapshot,
+    DeleteSnapshot,
+    FinishSnapshotCreation,
+    FinishSnapshotDeletion,
+    PlaceSnapshot,
+    StartSnapshotCreation,
+    StartSnapshotDeletion,
+)
 from services.commands.volume import (
     CreateVolume,
     DeleteVolume,
@@ -106,6 +116,29 @@ class World:
         }
         return CreateVolume(**{**wanted, **changes})
 
+    def snapshotting(self, number: int = 1, *, of: int = 1, **changes: Any) -> CreateSnapshot:
+        """A request for a snapshot of a volume that nothing is wrong with, but for the changes."""
+        wanted: dict[str, Any] = {
+            "id": snapshot_id(number),
+            "volume_id": an_id(of),
+            "of_project": PROJECT,
+            "user_id": USER,
+            "name": f"snapshot {number}",
+            "description": None,
+            "metadata": {},
+            "at": a_moment(),
+        }
+        return CreateSnapshot(**{**wanted, **changes})
+
+    async def has_a_snapshot(
+        self, *, in_state: str = "available", number: int = 1, of: int = 1, **changes: Any
+    ) -> "World":
+        """One that came there by commands alone."""
+        await self.run(self.snapshotting(number, of=of, **changes))
+        for step in SNAPSHOT_PATHS[in_state]:
+            await self.run(await step(self, snapshot_id(number)))
+        return self
+
     async def has_a_volume(self, *, in_state: str, number: int = 1, **changes: Any) -> "World":
         """One that came there by commands alone."""
         if come in PATHS[in_state]:
@@ -120,6 +153,10 @@ class World:
     async def volume(self, number: int = 1) -> Volume:
         history = await self.store.events(an_id(number))
         return Volume.from_history(an_id(number), history)
+
+    async def snapshot(self, number: int = 1) -> Snapshot:
+        id = snapshot_id(number)
+        return Snapshot.from_history(id, await self.store.events(id))
 
     async def reservation(self, number: int = 1) -> QuotaReservation:
         id = uuid5(an_id(number), "reservation")
@@ -157,18 +194,28 @@ class World:
         _, usage, _ = await self.store.ledger()
         assert usage == settle(Ledger(defaults=LIMITS), bare(log)).usage
         assert all(used.in_use >= 0 and used.reserved >= 0 for used in usage.values())
-        for id in {r.aggregate_id for r in log if r.event.kind == "volume"}:
-            volume = Volume.from_history(id, [r for r in log if r.aggregate_id == id])
-            reservation = UUID(volume.reservations[0])
-            paid = _paid(reservation, states)
-            assert paid in PAID[states[id]], (states[id], paid)
+        needs: dict[tuple[UUID, UUID], str] = {}
+        for id, kind in {r.aggregate_id: r.event.kind for r in log}.items():
+            if kind not in ("volume", "snapshot"):
+                continue
+            cls = Volume if kind == "volume" else Snapshot
+            thing = cls.from_history(id, [r for r in log if r.aggregate_id == id])
+            reservation = UUID(thing.reservations[0])
+            paid, due = _paid(reservation, states), PAID if kind == "volume" else PAID_SNAPSHOT
+            assert paid in due[states[id]], (states[id], paid)
             first = uuid5(id, "reservation")
             assert first == reservation or _paid(first, states) in _FREE  # it changed hands
-            self._assert_paid_in_full(volume, log)
+            self._assert_paid_in_full(thing, log)
+            if isinstance(thing, Snapshot) and thing.state != "deleted":
+                needs[UUID(thing.volume_id), id] = "snapshot"
+                assert states[UUID(thing.volume_id)] not in ("deleting", "removing", "deleted")
+        assert (await self.store.dependence())[1] == needs
 
-    def _assert_paid_in_full(self, volume: Volume, log: Sequence[Recorded[Event]]) -> None:
-        """What is committed and not released for a volume is exactly what it is and holds."""
-        id = volume.id
+    def _assert_paid_in_full(
+        self, thing: Volume | Snapshot, log: Sequence[Recorded[Event]]
+    ) -> None:
+        """What is committed and not released for a thing is exactly what it is and holds."""
+        id = thing.id
         held: Counter[str] = Counter()
         for event in (r.event for r in log):
             match event:
@@ -176,7 +223,7 @@ class World:
                     held.update(event.amounts)
                 case Released(subject=subject) if subject == str(id):
                     held.subtract(event.amounts)
-        if volume.state in (
+        if thing.state in (
             "available",
             "error",
             "error_deleting",
@@ -184,9 +231,11 @@ class World:
             "error_restoring",
             "unreachable",
         ):
-            amounts = {"volumes": 1, "gigabytes": volume.size_gib}
-            assert {r: n for r, n in held.items() if n} == of_type(amounts, volume.volume_type_id)
-        elif volume.state == "deleted":
+            amounts = {"volumes": 1, "gigabytes": thing.size_gib}
+            if isinstance(thing, Snapshot):
+                amounts = of_snapshot(thing.size_gib, counts_gigabytes=thing.counts_gigabytes)
+            assert {r: n for r, n in held.items() if n} == of_type(amounts, thing.volume_type_id)
+        elif thing.state == "deleted":
             assert not any(held.values())
 
 
@@ -263,6 +312,96 @@ async def not_gone(world: World, id: UUID) -> FinishDeletion:
     return FinishDeletion(id=id, attempt=attempt, failure="backend says no", at=a_moment())
 
 
+def snapshot_id(number: int = 1) -> UUID:
+    """Of the snapshot of that number."""
+    return an_id(0x500 + number)
+
+
+async def _attempt_on_snapshot(world: World, id: UUID) -> int:
+    return Snapshot.from_history(id, await world.store.events(id)).attempt
+
+
+async def room(world: World, id: UUID) -> PlaceSnapshot:
+    return PlaceSnapshot(id=id, pools=[a_pool()], at=a_moment())
+
+
+async def no_room(world: World, id: UUID) -> PlaceSnapshot:
+    return PlaceSnapshot(id=id, pools=[], at=a_moment())
+
+
+async def take(world: World, id: UUID) -> StartSnapshotCreation:
+    return StartSnapshotCreation(id=id, worker="worker-1", at=a_moment())
+
+
+async def taken(world: World, id: UUID) -> FinishSnapshotCreation:
+    attempt = await _attempt_on_snapshot(world, id)
+    return FinishSnapshotCreation(id=id, attempt=attempt, provider_id="p", at=a_moment())
+
+
+async def not_taken(world: World, id: UUID) -> FinishSnapshotCreation:
+    attempt = await _attempt_on_snapshot(world, id)
+    return FinishSnapshotCreation(id=id, attempt=attempt, failure="no space", at=a_moment())
+
+
+async def drop(world: World, id: UUID) -> DeleteSnapshot:
+    return DeleteSnapshot(id=id, project_id=PROJECT, at=a_moment())
+
+
+async def force_drop(world: World, id: UUID) -> DeleteSnapshot:
+    return DeleteSnapshot(id=id, project_id=PROJECT, force=True, at=a_moment())
+
+
+async def clear(world: World, id: UUID) -> StartSnapshotDeletion:
+    return StartSnapshotDeletion(id=id, worker="worker-1", at=a_moment())
+
+
+async def cleared(world: World, id: UUID) -> FinishSnapshotDeletion:
+    attempt = await _attempt_on_snapshot(world, id)
+    return FinishSnapshotDeletion(id=id, attempt=attempt, at=a_moment())
+
+
+async def snapshot_busy(world: World, id: UUID) -> FinishSnapshotDeletion:
+    attempt = await _attempt_on_snapshot(world, id)
+    return FinishSnapshotDeletion(
+        id=id, attempt=attempt, failure="in use", busy=True, at=a_moment()
+    )
+
+
+async def not_cleared(world: World, id: UUID) -> FinishSnapshotDeletion:
+    attempt = await _attempt_on_snapshot(world, id)
+    return FinishSnapshotDeletion(id=id, attempt=attempt, failure="backend says no", at=a_moment())
+
+
+SNAPSHOT_STEPS: dict[str, Step] = {
+    "place the snapshot": room,
+    "place the snapshot nowhere": no_room,
+    "start the snapshot": take,
+    "snapshot made": taken,
+    "snapshot not made": not_taken,
+    "clear the snapshot": clear,
+    "snapshot cleared": cleared,
+    "snapshot busy": snapshot_busy,
+    "snapshot not cleared": not_cleared,
+}
+"""All that processes do with a snapshot that was asked for."""
+
+SNAPSHOT_PATHS: dict[str, Sequence[Step]] = {
+    "requested": [],
+    "placed": [room],
+    "making": [room, take],
+    "available": [room, take, taken],
+    "error": [room, take, not_taken],
+    "error, without room": [no_room],
+    "cancelling": [room, take, force_drop],
+    "deleting": [room, take, taken, drop],
+    "deleting, never made": [room, take, force_drop, taken],
+    "removing": [room, take, taken, drop, clear],
+    "error_deleting": [room, take, taken, drop, clear, not_cleared],
+    "busy": [room, take, taken, drop, clear, snapshot_busy],
+    "deleted": [room, take, taken, drop, clear, cleared],
+}
+"""How commands lead a snapshot into each of its states."""
+
 STEPS: dict[str, Step] = {
     "place": place,
     "place nowhere": place_nowhere,
@@ -311,6 +450,7 @@ PAID: dict[str, set[str]] = {
     "available": _KEPT,
     "error": _KEPT,
     "cancelling": _OPEN,
+    "emptying": _KEPT,
     "deleting": _OPEN | _KEPT,
     "removing": _OPEN | _KEPT,
     "error_deleting": _KEPT,
@@ -320,3 +460,11 @@ PAID: dict[str, set[str]] = {
     "deleted": _FREE,
 }
 """What may have become of the reservation of a volume in each state."""
+
+PAID_SNAPSHOT: dict[str, set[str]] = {
+    **dict.fromkeys(("requested", "placed", "making", "cancelling"), _OPEN),
+    **dict.fromkeys(("available", "error", "error_deleting"), _KEPT),
+    **dict.fromkeys(("deleting", "removing"), _OPEN | _KEPT),
+    "deleted": _FREE,
+}
+"""The same of a snapshot."""

@@ -10,6 +10,7 @@ from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Bus, Message
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import (
     Volume,
     attaching,
@@ -40,6 +41,7 @@ from tests.support.builders import (
     a_moment,
     a_move,
     a_request,
+    a_snapshot_request,
     a_volume_type,
     an_id,
 )
@@ -64,6 +66,8 @@ STEPS: Mapping[str, Step] = {
     "failed": lambda v, at: v.provisioning_failed(v.attempt, "no space", at),
     "again_elsewhere": lambda v, at: v.provisioning_failed(v.attempt, "full", at, elsewhere=True),
     "delete": lambda v, at: v.request_deletion(at, force=True),
+    "cascade": lambda v, at: v.request_deletion(at, along=[an_id(0x51)]),
+    "emptied": lambda v, at: v.emptied(at),
     "remove": lambda v, at: v.start_deletion("worker-1", at),
     "gone": lambda v, at: v.deleted(at),
     "undeletable": lambda v, at: v.deletion_failed(v.attempt, "backend says no", at),
@@ -131,6 +135,39 @@ STEPS: Mapping[str, Step] = {
     "describe": lambda v, at: v.describe("renamed", None, at),
     "label": lambda v, at: v.change_metadata({"tier": "two"}, at),
 }
+
+
+SNAPSHOT_STEPS: Mapping[str, Callable[[Snapshot, Moment], Any]] = {
+    "room": lambda s, at: s.place(ceiling_gib=None, at=at),
+    "no_room": lambda s, at: s.placement_failed("no room", at),
+    "start": lambda s, at: s.start_creation("worker-1", at),
+    "made": lambda s, at: s.created(s.attempt, "provider-1", at),
+    "failed": lambda s, at: s.creation_failed(s.attempt, "no space", at),
+    "delete": lambda s, at: s.request_deletion(at, force=True),
+    "remove": lambda s, at: s.start_deletion("worker-1", at),
+    "gone": lambda s, at: s.deleted(at),
+    "undeletable": lambda s, at: s.deletion_failed(s.attempt, "backend says no", at),
+    "busy": lambda s, at: s.found_busy(s.attempt, "it is in use", at),
+    "say_available": lambda s, at: s.reset("available", at),
+    "say_error": lambda s, at: s.reset("error", at),
+    "say_error_deleting": lambda s, at: s.reset("error_deleting", at),
+    "describe": lambda s, at: s.describe("renamed", None, at),
+    "label": lambda s, at: s.change_metadata({"tier": "two"}, at),
+    "retyped": lambda s, at: s.retype(str(SILVER.id), "r", at),
+    "hand_over": lambda s, at: s.transfer(
+        project_id="another", user_id="bob", reservation_id="r", at=at
+    ),
+}
+
+
+async def a_snapshots_log(steps: Sequence[str]) -> MemoryEventStore:
+    """The log of a snapshot to which this happened, a second after the other."""
+    snapshot = a_snapshot_request()
+    for second, step in enumerate(steps, 1):
+        SNAPSHOT_STEPS[step](snapshot, a_moment(second))
+    log = MemoryEventStore(default_limits={})
+    await log.append(snapshot.pending)
+    return log
 
 
 def a_life(number: int, steps: Sequence[str]) -> Volume:

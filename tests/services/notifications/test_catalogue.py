@@ -7,7 +7,7 @@ import pytest
 
 from domain.event import Event, event_types
 from services.notifications.catalogue import FOLLOWED, NOTICES, SILENT
-from tests.services.notifications.telling import a_life, a_log, told
+from tests.services.notifications.telling import a_life, a_log, a_snapshots_log, told
 from tests.support.builders import A_TYPE, HOST, PROJECT, THERE, USER, an_id
 
 CREATED = ["volume.create.start", "volume.create.end"]
@@ -33,6 +33,7 @@ PATHS: list[tuple[str, list[str]]] = [
     ("place start start made", CREATED),
     ("place start made delete remove gone", CREATED + DELETED),
     ("place start made delete remove remove gone", CREATED + DELETED),
+    ("place start made cascade emptied remove gone", CREATED + DELETED),
     ("delete gone", ["volume.create.start", *DELETED]),
     ("place start delete made remove gone", ["volume.create.start", *DELETED]),
     (
@@ -121,6 +122,66 @@ async def test_each_operation_is_told_from_its_start_to_its_end(steps: str, expe
     assert [notice["type"] for notice in await told(log)] == expected
 
 
+TAKEN = ["snapshot.create.start", "snapshot.create.end"]
+DROPPED = ["snapshot.delete.start", "snapshot.delete.end"]
+
+OF_SNAPSHOTS: list[tuple[str, list[str]]] = [
+    ("room start made", TAKEN),
+    ("room start start failed", ["snapshot.create.start", "snapshot.create.error"]),
+    (
+        "no_room",
+        ["snapshot.create.start", "scheduler.create_snapshot", "snapshot.create.error"],
+    ),
+    ("room start made delete remove gone", TAKEN + DROPPED),
+    ("room start delete made remove gone", ["snapshot.create.start", *DROPPED]),
+    (
+        "room start made delete remove undeletable delete remove busy",
+        [*TAKEN, *["snapshot.delete.start", "snapshot.delete.error"] * 2],
+    ),
+    (
+        "room start made describe label",
+        [*TAKEN, *at_once("snapshot.update") * 2],
+    ),
+    (
+        "room start made say_error say_error_deleting say_available",
+        [*TAKEN, *at_once("snapshot.reset_status") * 3],
+    ),
+    ("room start made retyped hand_over", TAKEN),
+]
+
+
+@pytest.mark.parametrize(("steps", "expected"), OF_SNAPSHOTS)
+async def test_so_is_each_operation_on_a_snapshot(steps: str, expected: list[str]):
+    log = await a_snapshots_log(steps.split())
+    assert [notice["type"] for notice in await told(log)] == expected
+
+
+async def test_a_snapshot_that_is_gone_has_cinder_s_fields():
+    log = await a_snapshots_log(["room", "start", "made", "delete", "remove", "gone"])
+    last = (await told(log))[-1]["data"]
+    assert last["publisher_id"] == "volume.lapilli"
+    assert last["payload"] == {
+        "tenant_id": PROJECT,
+        "user_id": USER,
+        "availability_zone": "nova",
+        "volume_id": str(an_id(1)),
+        "volume_size": 2,
+        "snapshot_id": str(an_id(0x51)),
+        "display_name": "snapshot 81",
+        "created_at": "2030-01-02T08:00:00+00:00",
+        "status": "deleted",
+        "deleted": True,
+        "metadata": "{}",
+    }
+
+
+async def test_a_snapshot_without_room_is_told_as_the_scheduler_does():
+    log = await a_snapshots_log(["no_room"])
+    payload = (await told(log))[1]["data"]["payload"]
+    assert (payload["method"], payload["reason"]) == ("create_snapshot", "no room")
+    assert payload["state"] == {"status": "error"}
+
+
 def test_every_event_of_what_is_followed_is_told_or_silent_for_a_reason():
     """A new event: add it to NOTICES, or to SILENT with the reason."""
     decided = {*NOTICES, *SILENT}
@@ -134,10 +195,10 @@ def test_every_event_of_what_is_followed_is_told_or_silent_for_a_reason():
 
 
 def test_the_paths_above_tell_every_notice_there_is():
-    assert {name for _, names in PATHS for name in names} == {
+    assert {name for _, names in PATHS + OF_SNAPSHOTS for name in names} == {
         notice.event_type
         for cls, notices in NOTICES.items()
-        if cls.kind == "volume"
+        if cls.kind in ("volume", "snapshot")
         for notice in notices
     }
 
@@ -327,9 +388,13 @@ async def test_a_request_that_no_pool_takes_is_told_as_the_scheduler_does():
     assert (payload["state"], payload["method"]) == ({"status": "error"}, "create_volume")
 
 
-def test_the_steps_cover_every_event_of_a_volume():
+async def test_the_steps_cover_every_event_that_is_followed():
     """Else an event could be told wrongly, and nobody would see."""
     happened: set[type[Event]] = set()
     for steps, _ in PATHS:
         happened |= {type(r.event) for r in a_life(1, steps.split()).pending}
-    assert happened == {cls for cls in (*NOTICES, *SILENT) if cls.kind == "volume"}
+    for steps, _ in OF_SNAPSHOTS:
+        log = await a_snapshots_log(steps.split())
+        happened |= {type(r.event) for r in await log.log(0, 100)}
+    ours = ("volume", "snapshot")
+    assert happened == {cls for cls in (*NOTICES, *SILENT) if cls.kind in ours}

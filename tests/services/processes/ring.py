@@ -22,6 +22,7 @@ from adapters.drivers.contract import (
     Driver,
     DriverFailure,
     Provisioned,
+    SnapshotSpec,
     VolumeSpec,
 )
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Operation, Work
@@ -32,12 +33,15 @@ from adapters.image_service.port import ImageService
 from adapters.key_manager.memory import MemoryKeyManager
 from adapters.key_manager.port import KeyManager
 from domain import codec
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from services.commands.attaching import ConnectAttachment, CreateAttachment, DetachVolume
 from services.commands.extension import ExtendVolume
+from services.commands.snapshot import DeleteSnapshot
 from services.commands.volume import DeleteVolume
 from services.errands import Errand, Outcomes
 from services.processes.attaching import Attaching, Detaching
+from services.processes.backend_work import BackendWork
 from services.processes.backing_up import BackingUp, Restoring
 from services.processes.backup_keeping import BackupDeletion, BackupImport
 from services.processes.deletion import Deletion
@@ -48,11 +52,17 @@ from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
+from services.processes.snapshot import (
+    CascadingDeletion,
+    SnapshotCreation,
+    SnapshotDeletion,
+    SnapshotPlacement,
+)
 from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
 from services.wakeup import Wakeup
-from tests.services.commands.world import LIMITS, World
+from tests.services.commands.world import LIMITS, World, snapshot_id
 from tests.support.around import Life, around
 from tests.support.builders import MORNING, PROJECT, ZONE, a_moment, an_id
 
@@ -64,6 +74,17 @@ PATIENCE_S = 60.0
 WORKLOAD = Workload(
     concurrency=4, ack_wait_s=ACK_WAIT_S, max_deliveries=3, backoff_s=(1.0, 2.0, 5.0)
 )
+
+
+WORK: Sequence[type[BackendWork]] = (
+    Extending,
+    Attaching,
+    Detaching,
+    Deletion,
+    SnapshotCreation,
+    SnapshotDeletion,
+)
+"""What is done for a backend, besides making its volumes."""
 
 
 class Clock:
@@ -112,8 +133,14 @@ class Process:
             Placement(
                 commands=commands, clock=ring.clock, reports=ring.reports, patience_s=PATIENCE_S
             ),
-            ExtensionPlacement(commands=commands, clock=ring.clock, reports=ring.reports),
-            Settlement(commands=commands, clock=ring.clock),
+            *(
+                kind(commands=commands, clock=ring.clock, reports=ring.reports)
+                for kind in (ExtensionPlacement, SnapshotPlacement)
+            ),
+            *(
+                kind(commands=commands, clock=ring.clock)
+                for kind in (Settlement, CascadingDeletion)
+            ),
             EncryptionKeys(
                 commands=commands,
                 clock=ring.clock,
@@ -141,7 +168,7 @@ class Process:
         )
         managers += [
             Provisioning(**shared, downloads=downloads),
-            *(kind(**shared) for kind in (Extending, Attaching, Detaching, Deletion)),
+            *(kind(**shared) for kind in WORK),
             *self._of_backups(ring, name, commands, timeout_s),
         ]
         self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
@@ -221,6 +248,25 @@ class MortalDriver(MemoryDriver):
         await super().extend_volume(spec, new_size_gib)
         self._life.point("after extend_volume")
 
+    async def create_snapshot(self, spec: SnapshotSpec) -> Provisioned:
+        self._life.point("before create_snapshot")
+        if self._life.ends_here:
+            with suppress(DriverFailure):
+                await self._half("create_snapshot").create_snapshot(spec)
+        self._life.point("during create_snapshot")
+        made = await super().create_snapshot(spec)
+        self._life.point("after create_snapshot")
+        return made
+
+    async def delete_snapshot(self, spec: SnapshotSpec) -> None:
+        self._life.point("before delete_snapshot")
+        if self._life.ends_here:
+            with suppress(DriverFailure):
+                await self._half("delete_snapshot").delete_snapshot(spec)
+        self._life.point("during delete_snapshot")
+        await super().delete_snapshot(spec)
+        self._life.point("after delete_snapshot")
+
     async def connect_volume(
         self, spec: VolumeSpec, attachment_id: UUID, connector: Connector, mode: AttachMode
     ) -> Connection:
@@ -284,9 +330,22 @@ class Ring:
     async def create(self, number: int = 1, **changes: object) -> None:
         await self.world.run(self.world.creation(number, **changes))
 
-    async def delete(self, number: int = 1, *, force: bool = False) -> None:
+    async def delete(self, number: int = 1, *, force: bool = False, cascade: bool = False) -> None:
         """By a user whose API process has seen nothing yet."""
-        command = DeleteVolume(id=an_id(number), project_id=PROJECT, force=force, at=a_moment())
+        command = DeleteVolume(
+            id=an_id(number), project_id=PROJECT, force=force, cascade=cascade, at=a_moment()
+        )
+        await self.world.another_process().run(command)
+
+    async def snapshot(self, number: int = 1, **changes: Any) -> None:
+        """As `delete`, of volume 1."""
+        await self.world.another_process().run(self.world.snapshotting(number, **changes))
+
+    async def delete_snapshot(self, number: int = 1, *, force: bool = False) -> None:
+        """As `delete`."""
+        command = DeleteSnapshot(
+            id=snapshot_id(number), project_id=PROJECT, force=force, at=a_moment()
+        )
         await self.world.another_process().run(command)
 
     async def extend(self, new_size_gib: int, number: int = 1) -> None:
@@ -390,6 +449,9 @@ class Ring:
     async def volume(self, number: int = 1) -> Volume:
         return await self.world.volume(number)
 
+    async def the_snapshot(self, number: int = 1) -> Snapshot:
+        return await self.world.snapshot(number)
+
     async def promised_gib(self) -> int:
         """What the log promises on the pool."""
         _, promises = await self.store.promises()
@@ -403,7 +465,7 @@ class Ring:
     @property
     def objects(self) -> dict[str, bool]:
         """What the backend holds, and whether it is whole."""
-        return {name: v.whole for name, v in self.backend.pools[POOL].volumes.items()}
+        return {name: v.whole for name, v in self.backend.pools[POOL].objects.items()}
 
     async def assert_one_available(self, number: int = 1) -> None:
         """One volume of 2 GiB, whole, paid for once, and nothing else."""
