@@ -40,6 +40,7 @@ class MemoryEventStore:
         twin._ledger.limits.update(self._ledger.limits)
         twin._names.holders.update(self._names.holders)
         twin._pools.promised.update(self._pools.promised)
+        twin._dependents.on.update({id: dict(on) for id, on in self._dependents.on.items()})
         twin._snapshots.update(self._snapshots)
         return twin
 

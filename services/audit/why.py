@@ -7,9 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from domain.aggregates import move, volume
+from domain.aggregates import move, snapshot, volume
 from domain.errors import NotFound
-from domain.event import Event
+from domain.event import Event, Recorded
 from domain.placement import Decision
 from services.audit.stored import Entry, StoredLog
 
@@ -32,7 +32,10 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that was decided about where a volume goes, oldest first."""
+    """Everything that was decided about where a volume goes, oldest first; of a snapshot, which is
+    where its volume is, whether there was room for it."""
+
+    kind: str = volume.Volume.kind
 
     id: UUID
     name: str | None
@@ -41,9 +44,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def explain(log: StoredLog, id: UUID) -> Explanation:
-    """Raises NotFound if nothing ever happened to such a volume."""
+    """Raises NotFound if nothing ever happened to such a volume or snapshot."""
     entries = await log.stream(id)
     recorded = [entry.recorded for entry in entries if entry.recorded is not None]
+    if recorded and recorded[0].event.kind == snapshot.Snapshot.kind:
+        return _of_snapshot(id, recorded)
     if not recorded or recorded[0].event.kind != volume.Volume.kind:
         raise NotFound(kind=volume.Volume.kind, id=str(id))
     now = volume.Volume(id=id)
@@ -60,6 +65,44 @@ async def explain(log: StoredLog, id: UUID) -> Explanation:
     entries = sorted(entries, key=lambda entry: entry.position)
     placements = list(_placements(entries, moves))
     return Explanation(id=id, name=now.name, state=now.state, placements=placements)
+
+
+def _of_snapshot(id: UUID, recorded: Sequence[Recorded[Event]]) -> Explanation:
+    now, told = snapshot.Snapshot(id=id), None
+    for each in recorded:
+        now.version = each.version - 1
+        now.replay(each)
+        match each.event:
+            case snapshot.Placed():
+                told = _room(each, now.host, "waits for its backend")
+            case snapshot.PlacementFailed():
+                told = _room(each, None, "no place", each.event.reason)
+            case snapshot.CreationStarted() if told:
+                told = msgspec.structs.replace(told, outcome="is being made")
+            case snapshot.Created() if told:
+                at = each.moment.at
+                told = msgspec.structs.replace(told, outcome="made", ended_at=at)
+            case snapshot.CreationFailed() if told:
+                at, why = each.moment.at, each.event.reason
+                told = msgspec.structs.replace(told, outcome="failed", said=why, ended_at=at)
+            case _:
+                pass
+    placements = [told] if told else []
+    return Explanation(kind=now.kind, id=id, name=now.name, state=now.state, placements=placements)
+
+
+def _room(
+    recorded: Recorded[Event], host: str | None, outcome: str, said: str | None = None
+) -> Placement:
+    return Placement(
+        number=1,
+        most=1,
+        at=recorded.moment.at,
+        host=host,
+        decision=Decision(candidates=[], reason=said or ""),
+        outcome=outcome,
+        said=said,
+    )
 
 
 _WISHES: Mapping[type[Event], str] = {

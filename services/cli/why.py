@@ -23,7 +23,7 @@ def why(settings: Settings, *, volume: str, as_json: bool) -> None:
     """Explain where a volume went. Every pool considered: its weight, or who refused it and why.
 
     Tells each attempt with what was asked and what the backend said. VOLUME is a name, an id or
-    its first digits.
+    its first digits; the id of a snapshot does as well.
     """
     from services.audit import access
     from services.audit.history import find_volume
@@ -40,7 +40,7 @@ def why(settings: Settings, *, volume: str, as_json: bool) -> None:
         return
     out = output.console()
     named = f" {told.name!r}" if told.name else ""
-    out.print(f"volume [bold]{told.id}[/bold]{named}, {told.state}", markup=True)
+    out.print(f"{told.kind} [bold]{told.id}[/bold]{named}, {told.state}", markup=True)
     if not told.placements:
         out.print("It was not placed yet.")
     for placement in told.placements:

@@ -26,7 +26,7 @@ class Defect(msgspec.Struct, frozen=True):
     """Why there is no test, where there is none: what it is about is not built."""
 
 
-NO_SNAPSHOTS = "no snapshots yet"
+NO_REVERT = "no reverting yet"
 NO_GROUPS = "no groups yet"
 NO_MANAGING = "no managing of existing volumes yet"
 
@@ -80,7 +80,7 @@ DEFECTS: dict[int, Defect] = {
         " put back",
     ),
     11: Defect("managing that fails leaves a row, and one volume of quota", "", NO_MANAGING),
-    12: Defect("managing a snapshot that fails gives back wrong amounts", "", NO_SNAPSHOTS),
+    12: Defect("managing a snapshot that fails gives back wrong amounts", "", NO_MANAGING),
     13: Defect(
         "a retype that is refused leaves a negative reservation; multiattach is switched before"
         " the retype",
@@ -91,7 +91,7 @@ DEFECTS: dict[int, Defect] = {
         "an extension that the driver cannot begin keeps its quota and its capacity",
         "quota and room of an extension are given back with its failure, in the same append",
     ),
-    15: Defect("a revert that is refused leaves the volume reverting", "", NO_SNAPSHOTS),
+    15: Defect("a revert that is refused leaves the volume reverting", "", NO_REVERT),
     16: Defect("groups that cannot be created keep quota, or look available", "", NO_GROUPS),
     17: Defect("members that are gone keep rows and quota when another fails", "", NO_GROUPS),
     18: Defect("two racing backups of a volume both pass", "", "no backups yet"),

@@ -60,8 +60,16 @@ async def check(given: Callable[[], Any], kind: type[MemoryEventStore], sound: b
         a_type_about_to_be_deleted,
         meeting("awaiting-transfer", "accept", "withdraw"),
         meeting("available", "delete", "offer"),
+        meeting("available", "snapshot", "delete"),
+        meeting("with a snapshot", "delete the snapshot", "offer"),
     ],
-    ids=["the type of a new volume", "an offer that is accepted", "a volume that is offered"],
+    ids=[
+        "the type of a new volume",
+        "an offer that is accepted",
+        "a volume that is offered",
+        "a volume that is snapshotted",
+        "a snapshot that is offered",
+    ],
 )
 async def test_defect_01_what_is_checked_cannot_change_before_it_is_used(given, kind, sound):
     await check(given, kind, sound)

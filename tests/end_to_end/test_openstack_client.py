@@ -66,6 +66,37 @@ def test_a_volume_lives_from_create_to_delete(lapilli: Serve) -> None:
     )
 
 
+def test_a_snapshot_lives_from_create_to_delete(lapilli: Serve) -> None:
+    volume = openstack(lapilli, "volume", "create", "--size", "1", "to-be-kept")["id"]
+
+    def status(what: str, id: str) -> str:
+        return str(openstack(lapilli, *what.split(), "show", id)["status"])
+
+    until(lambda: status("volume", volume) == "available", what="available volume")
+    made = openstack(
+        lapilli, "volume", "snapshot", "create", "--volume", volume, "--description", "mine",
+        "--property", "tier=gold", "kept",
+    )  # fmt: skip
+    assert (made["name"], made["size"], made["volume_id"]) == ("kept", 1, volume)
+    until(lambda: status("volume snapshot", "kept") == "available", what="available snapshot")
+    pool = lapilli.directory / "data" / "files" / "files"
+    file = pool / f"snapshot-{made['id']}"
+    assert file.stat().st_size == 1 << 30
+    silently(
+        lapilli, "volume", "snapshot", "set", "--name", "renamed", "--property", "a=b", "kept"
+    )  # fmt: skip
+    silently(lapilli, "volume", "snapshot", "unset", "--property", "tier", "renamed")
+    [listed] = openstack(lapilli, "volume", "snapshot", "list", "--volume", volume)
+    assert (listed["ID"], listed["Name"], listed["Size"]) == (made["id"], "renamed", 1)
+    assert openstack(lapilli, "volume", "snapshot", "show", "renamed")["properties"] == {"a": "b"}
+
+    refused = run(lapilli, "volume", "delete", volume)
+    assert "is in use by its snapshot" in refused.stderr
+    silently(lapilli, "volume", "delete", "--purge", volume)
+    until(lambda: not file.exists(), what="deletion of the snapshot's file")
+    until(lambda: not (pool / f"volume-{volume}").exists(), what="deletion of the volume after it")
+
+
 def test_a_volume_grows(lapilli: Serve) -> None:
     made = openstack(lapilli, "volume", "create", "--size", "1", "grows")
 

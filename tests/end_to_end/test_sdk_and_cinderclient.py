@@ -59,6 +59,33 @@ def test_cinderclient_creates_finds_and_deletes(cinder: Any) -> None:
     )
 
 
+def test_snapshots_by_the_sdk_and_by_cinderclient(sdk: Any, cinder: Any) -> None:
+    volume = sdk.create_volume(name="twice-kept", size=1)
+    sdk.wait_for_status(volume, status="available", interval=0.1, wait=30)
+    first = sdk.create_snapshot(volume_id=volume.id, name="by-the-sdk")
+    sdk.wait_for_status(first, status="available", interval=0.1, wait=30)
+    sdk.set_snapshot_metadata(first, k="v")
+    assert sdk.get_snapshot(first).metadata == {"k": "v"}
+    assert first.id in [found.id for found in sdk.snapshots(details=True, volume_id=volume.id)]
+
+    second = cinder.volume_snapshots.create(volume.id, name="by-cinderclient")
+    until(
+        lambda: cinder.volume_snapshots.get(second.id).status == "available",
+        what="available snapshot",
+    )
+    cinder.volume_snapshots.update(second, name="renamed")
+    cinder.volume_snapshots.reset_state(second, "error")
+    found = cinder.volume_snapshots.list(search_opts={"volume_id": volume.id, "status": "error"})
+    assert [each.name for each in found] == ["renamed"]
+    with pytest.raises(exceptions.BadRequest, match="snapshot"):
+        cinder.volumes.delete(volume.id)
+    cinder.volume_snapshots.delete(second, force=True)
+    sdk.delete_snapshot(first)
+    sdk.wait_for_delete(first, interval=0.1, wait=30)
+    until(lambda: not list(sdk.snapshots(volume_id=volume.id)), what="no snapshots")
+    cinder.volumes.delete(volume.id)
+
+
 def test_cinderclient_shows_services_and_zones(cinder: Any) -> None:
     services = {(service.binary, service.host): service for service in cinder.services.list()}
     assert services["cinder-volume", "host1@files"].state == "up"

@@ -12,6 +12,7 @@ from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import (
+    Source,
     Volume,
     attaching,
     backing_up,
@@ -50,10 +51,13 @@ DAY_S = 86400.0
 SILVER = a_volume_type(0xB, name="silver")
 A = an_id(0xA1)
 
+A_SOURCE = Source(kind="snapshot", id=str(an_id(0x51)), size_gib=2, volume_id=str(an_id(9)))
+
 Step = Callable[[Volume, Moment], Any]
 
 STEPS: Mapping[str, Step] = {
     "encrypt": lambda v, at: encryption.fix(v, Encryption(provider="luks"), at),
+    "claim": lambda v, at: v.claim_source(A_SOURCE, at),
     "key": lambda v, at: encryption.key_made(v, "key-1", at),
     "no_key": lambda v, at: encryption.key_failed(v, "sealed", at),
     "place": lambda v, at: v.place(A_PLACE, at, most=3),

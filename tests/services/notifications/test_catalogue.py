@@ -24,6 +24,7 @@ PATHS: list[tuple[str, list[str]]] = [
     ("image_chosen place start come made", CREATED),
     ("image_chosen place start come not_come", ["volume.create.start", "volume.create.error"]),
     ("encrypt key place start made", CREATED),
+    ("claim place start made", CREATED),
     ("encrypt no_key", ["volume.create.start", "volume.create.error"]),
     (
         "unplaceable",

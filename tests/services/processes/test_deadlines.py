@@ -44,8 +44,9 @@ async def there(tmp_path: Path) -> AsyncIterator[Late]:
 
 
 def test_everything_that_can_wait_is_tried_here():
-    waits = [(lifecycle, state) for lifecycle, states in WAITS.items() for state in states]
-    assert sorted(case.waits for case in CASES.values()) == sorted(waits)
+    waits = {(lifecycle, state) for lifecycle, states in WAITS.items() for state in states}
+    of_snapshots = {("snapshot", state) for state in WAITS["snapshot"]} | {("volume", "emptying")}
+    assert {case.waits for case in CASES.values()} == waits - of_snapshots  # see the file of those
     assert CASES.keys() == PATHS.keys() - {"available"}
 
 
