@@ -47,6 +47,8 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "extending": Wait("extension", "nobody decided whether its pool has the room"),
         "extension_placed": Wait("extension", "the backend did not begin to extend it"),
         "growing": Wait("extension", "the backend did not tell whether it extended it"),
+        "uploading": Wait("upload", "the backend did not begin to make an image of it"),
+        "sending": Wait("upload", "the backend did not tell whether its image is complete"),
         "retyping": Wait("moving", "the backend did not tell whether it is of the new type"),
         "migrating": Wait("moving", "the backend did not tell whether it took it"),
         "maintenance": Wait("moving", "the backend did not tell whether it took it"),

@@ -3,6 +3,7 @@
 Sources: lifecycles 3 and 5 (Cinder's create flow), Glance's image schema.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from hashlib import algorithms_available
 from typing import Literal
@@ -17,6 +18,9 @@ ImageProblem = Literal["unacceptable", "no_room", "not_copied"]
 """Why an image did not become a volume: it is not what may become one (Cinder's
 ImageUnacceptable), there was no room for it on its way (ImageTooBig), or it did not come
 (ImageCopyFailure)."""
+
+Visibility = Literal["public", "community", "shared", "private"]
+"""Who may see an image, in Glance's words."""
 
 _OF_THE_SERVICE_ITSELF = ("os_glance", "img_signature", "cinder_encryption_key")
 """How names of properties begin that say something of the image's bytes in their store."""
@@ -108,6 +112,35 @@ class ChosenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
             "min_ram": str(self.min_ram),
             "size": str(self.size or 0),
         }
+
+
+class UploadedImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The image that a volume is to become, by Glance's names. Sizes are GiB of disk and MiB of
+    memory."""
+
+    name: str
+    disk_format: str = "raw"
+    container_format: str = "bare"
+    visibility: Visibility = "private"
+    protected: bool = False
+    min_disk: int = 0
+    min_ram: int = 0
+    properties: dict[str, str] = {}
+
+
+_OF_EVERY_IMAGE = {
+    *("checksum", "container_format", "disk_format", "image_name", "image_id"),
+    *("min_disk", "min_ram", "name", "size"),
+}
+
+
+def passed_on(volume_metadata: Mapping[str, str]) -> dict[str, str]:
+    """The properties of an image that is made of a volume which remembers these of another."""
+    return {
+        name: value
+        for name, value in volume_metadata.items()
+        if name not in _OF_EVERY_IMAGE and not name.startswith(_OF_THE_SERVICE_ITSELF)
+    }
 
 
 def _gib(size: int) -> int:

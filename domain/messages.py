@@ -14,6 +14,7 @@ from domain.aggregates.volume import (
     extension,
     imaging,
     retyping,
+    uploading,
 )
 from domain.event import Event
 from domain.image import ImageProblem
@@ -116,6 +117,7 @@ TELLS: Mapping[type[Event], Failure] = {
     imaging.DownloadFailed: Failure(Action.DOWNLOAD_IMAGE, Detail.UNKNOWN),
     # Cinder, which makes the key while it is asked, has no message of it
     encryption.KeyFailed: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
+    uploading.UploadFailed: Failure(Action.UPLOAD_VOLUME, Detail.UPLOAD_FAILED),
     connecting.ConnectionFailed: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_ATTACHED),
     connecting.ConnectorRefused: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_ATTACHED),
     detaching.DisconnectionFailed: Failure(Action.UPDATE_ATTACHMENT, Detail.NOT_DETACHED),

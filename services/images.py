@@ -1,10 +1,10 @@
-"""Images, from how their service describes them to what volumes are made from."""
+"""Images, from how their service describes them to what volumes are made from, and back."""
 
 from collections.abc import Collection
 
-from adapters.image_service.port import Image, ImageRefused, ImageService
+from adapters.image_service.port import Image, ImageRefused, ImageService, NewImage
 from domain.errors import InvalidRequest, OutOfStep
-from domain.image import ChosenImage
+from domain.image import ChosenImage, UploadedImage
 
 CONTAINERS = frozenset({"bare", "ovf", "ami", "ari", "aki"})
 """Glance's container formats whose bytes are those of the disk."""
@@ -16,6 +16,12 @@ TYPE_PROPERTY = "cinder_img_volume_type"
 def chosen(image: Image) -> ChosenImage:
     """What is remembered of an image."""
     return ChosenImage(**{name: getattr(image, name) for name in ChosenImage.__struct_fields__})
+
+
+def as_asked(image: UploadedImage, project_id: str) -> NewImage:
+    """What the image service is to make."""
+    said = {name: getattr(image, name) for name in UploadedImage.__struct_fields__}
+    return NewImage(owner=project_id, **said)
 
 
 async def find(

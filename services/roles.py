@@ -51,6 +51,7 @@ from services.processes.snapshot import (
     SnapshotPlacement,
 )
 from services.processes.sweep import keep_swept, sweep, sweep_connections, sweep_images, sweep_keys
+from services.processes.uploading import Uploading
 from services.relay import EveryEvent, Relay, Telling
 from services.reports import Report, as_configured, foreign_gib, keep_reporting
 from services.wakeup import going_on
@@ -307,9 +308,11 @@ async def backend(node: Node, name: str) -> None:
             _beside(exporting.keep_exported()),
         ):
             provisioning = Provisioning(**shared, downloads=downloads)
-            others = (moving, backing_up, restoring)
-            work = [kind(**shared) for kind in BACKEND_WORK]
-            await _work(node, provisioning, *work, *others)
+            uploading = Uploading(
+                **shared, images=images, send_timeout_s=settings.processes.copy_timeout_s
+            )
+            others = (provisioning, uploading, moving, backing_up, restoring)
+            await _work(node, *(kind(**shared) for kind in BACKEND_WORK), *others)
     finally:
         await images.close()
         await backups.close()

@@ -279,6 +279,13 @@ class ImageService(Section, frozen=True, kw_only=True):
     timeout_s: Annotated[
         Seconds, says("How long one answer may take, and each 4 MiB of an image.")
     ] = 30.0
+    upload_attached: Annotated[
+        bool,
+        says(
+            "Whether users may insist that an attached volume become an image, as its server left"
+            " it at no one moment (Cinder: enable_force_upload)."
+        ),
+    ] = False
     conversion_directory: Annotated[
         str,
         says(
@@ -341,6 +348,9 @@ class Deadlines(Section, frozen=True, kw_only=True):
         Seconds,
         says("A worker that makes or restores a backup, until it has failed.", le=MOST_S),
     ] = 172800.0
+    upload_s: Annotated[
+        Seconds, says("A backend with a volume that is to become an image.", le=MOST_S)
+    ] = 2 * 86400.0
     moving_s: Annotated[
         Seconds,
         says("A retype or migration, until the volume stays what and where it was.", le=MOST_S),

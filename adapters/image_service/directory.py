@@ -80,17 +80,18 @@ class DirectoryImageService:
         finally:
             os.close(file)
 
-    async def create(self, image: NewImage) -> str:
-        image_id = self._new_id()
-        path = self._directory / f"{image_id}.img"
+    async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
+        id = image_id or self._new_id()
+        path = self._directory / f"{id}.img"
         said = {name: getattr(image, name) for name in NewImage.__struct_fields__}
 
         def create() -> None:
-            with exclusive(self._directory, image_id):
-                records.write(path, Record(**said))
+            with exclusive(self._directory, id):
+                if records.look(records.record_of(path)) is None:
+                    records.write(path, Record(**said))
 
         await self._threaded("create an image", create)
-        return str(image_id)
+        return str(id)
 
     async def upload(self, image_id: str, content: AsyncIterator[bytes]) -> None:
         path = await self._path(image_id)
@@ -122,7 +123,7 @@ class DirectoryImageService:
         def delete() -> None:
             with exclusive(self._directory, UUID(image_id)):
                 record = records.read(path)
-                if record and record.protected:
+                if record and record.protected and records.look(path):
                     raise ImageRefused(f"image {image_id} is protected")
                 # The record last: what it describes is found, and deleted, until it is gone
                 for each in (partial_of(path), path, records.record_of(path)):

@@ -98,14 +98,22 @@ class GlanceImageService:
         finally:
             answer.close()
 
-    async def create(self, image: NewImage) -> str:
+    async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
         body: dict[str, Any] = dict(image.properties)
         body |= {
             name: getattr(image, name)
             for name in NewImage.__struct_fields__
             if name != "properties"
         }
-        created = await self._json("POST", "/images", json=body)
+        if image_id is None:
+            return str((await self._json("POST", "/images", json=body))["id"])
+        try:
+            created = await self._json("POST", "/images", json={**body, "id": str(image_id)})
+        except ImageRefused as refused:
+            try:  # somebody was here before
+                return (await self.show(str(image_id), project_id=None)).id
+            except NotFound:
+                raise refused from None
         return str(created["id"])
 
     async def upload(self, image_id: str, content: AsyncIterator[bytes]) -> None:
@@ -132,9 +140,21 @@ class GlanceImageService:
 
     async def delete(self, image_id: str) -> None:
         try:
-            await self._ask("DELETE", _path(image_id))
+            try:
+                await self._ask("DELETE", _path(image_id))
+            except ImageRefused:
+                image = await self.show(image_id, project_id=None)
+                if not image.protected or image.status not in ("queued", "saving"):
+                    raise
+                await self._unprotect(image_id)
+                await self._ask("DELETE", _path(image_id))
         except NotFound:
             return
+
+    async def _unprotect(self, image_id: str) -> None:
+        change = b'[{"op": "replace", "path": "/protected", "value": false}]'
+        headers = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+        await self._ask("PATCH", _path(image_id), data=change, headers=headers)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)

@@ -59,8 +59,10 @@ class MemoryImageService:
         for at in range(start, len(content), self._chunk_bytes):
             yield content[at : at + self._chunk_bytes]
 
-    async def create(self, image: NewImage) -> str:
-        id = str(self._new_id())
+    async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
+        id = str(image_id or self._new_id())
+        if id in self.images:
+            return id
         said = {name: getattr(image, name) for name in NewImage.__struct_fields__}
         self.images[id] = Image(
             **said,
@@ -109,7 +111,7 @@ class MemoryImageService:
 
     async def delete(self, image_id: str) -> None:
         image = self.images.get(image_id)
-        if image and image.protected:
+        if image and image.protected and image.status == "active":
             raise ImageRefused(f"image {image_id} is protected")
         self.images.pop(image_id, None)
         self.contents.pop(image_id, None)

@@ -7,12 +7,13 @@ outlives the request that brought it; what a project may see is decided by Glanc
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
+from uuid import UUID
 
 import msgspec
 
 from domain.errors import LapilliError
-from domain.image import digests_of
+from domain.image import Visibility, digests_of
 
 PART = "image service"
 """What is unavailable when it does not answer."""
@@ -22,8 +23,6 @@ CHUNK_BYTES = 4 * 2**20
 
 Stream = AsyncGenerator[bytes, None]
 """The bytes of an image in order, in chunks of any length; to be closed by who stops reading."""
-
-Visibility = Literal["public", "community", "shared", "private"]
 
 
 class NewImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +87,9 @@ class ImageService(Protocol):
         service that ends too early without saying so is not found out here; see images.verified.
         """
 
-    async def create(self, image: NewImage) -> str:
-        """A new image without bytes, `queued`; its id."""
+    async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
+        """A new image without bytes, `queued`; its id, which may be chosen: the same again is the
+        same image, as it is."""
 
     async def upload(self, image_id: str, content: AsyncIterator[bytes]) -> None:
         """Give a queued image its bytes; it is `active` when this returns, and not before.
@@ -99,7 +99,8 @@ class ImageService(Protocol):
         """
 
     async def delete(self, image_id: str) -> None:
-        """Delete an image with its bytes, or what a broken-off upload left. Nothing is success."""
+        """Delete an image with its bytes, or what a broken-off upload left, which is not protected
+        yet. Nothing is success."""
 
     async def close(self) -> None:
         """Lets go of everything held. The images stay."""

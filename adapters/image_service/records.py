@@ -11,9 +11,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from adapters.drivers.durable import appearing, partial_of, remove
-from adapters.image_service.port import CHUNK_BYTES, Image, ImageRefused, Visibility
+from adapters.image_service.port import CHUNK_BYTES, Image, ImageRefused
 from adapters.images import formats
 from adapters.images.unacceptable import ImageUnacceptable
+from domain.image import Visibility
 
 ALGORITHM = "sha256"
 """Of os_hash_value: as strong as Glance's sha512, and done by the processor itself."""

@@ -108,6 +108,10 @@ VOLUME = Lifecycle(
         # it may hold a part of what it was to hold
         ("restore_failed",         ["available"],                  "error_restoring"),
         ("restore_cancelled",      ["available"],                  "error"),
+        ("upload_requested",       ["available"],                  STAYS),
+        ("upload_started",         ["available"],                  STAYS),
+        ("uploaded",               ["available"],                  STAYS),
+        ("upload_failed",          ["available"],                  STAYS),
         ("reserved",               ["available"],                  STAYS),
         ("reservation_ended",      ["available"],                  STAYS),
         ("detaching_begun",        ["available"],                  STAYS),

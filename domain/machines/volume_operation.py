@@ -49,6 +49,12 @@ VOLUME_OPERATION = Lifecycle(
         ("restored",               ["restoring"],                     IDLE),
         ("restore_failed",         ["restoring"],                     IDLE),
         ("restore_cancelled",      ["restoring"],                     IDLE),
+        # its content becomes an image
+        ("upload_requested",       [IDLE],                            "uploading"),
+        # again in sending, as above; what it goes on with is decided by what is there of the image
+        ("upload_started",         ["uploading", "sending"],          "sending"),
+        ("uploaded",               ["sending"],                       IDLE),
+        ("upload_failed",          ["uploading", "sending"],          IDLE),
         # held by somebody who is about to attach or detach it, and lets it go
         ("reserved",               [IDLE],                            "attaching"),
         ("reservation_ended",      ["attaching"],                     IDLE),
@@ -76,6 +82,8 @@ VISIBLE_OPERATION = {
     "maintenance": "maintenance",
     "backing_up": "backing-up",
     "restoring": "restoring-backup",
+    "uploading": "uploading",
+    "sending": "uploading",
     "attaching": "attaching",
     "detaching": "detaching",
 }

@@ -60,6 +60,8 @@ ATTACHMENT_UPDATE = "volume:attachment_update"
 ATTACHMENT_DELETE = "volume:attachment_delete"
 ATTACHMENT_COMPLETE = "volume:attachment_complete"
 RESERVE = "volume_extension:volume_actions:reserve"
+UPLOAD = "volume_extension:volume_actions:upload_image"
+UPLOAD_PUBLIC = "volume_extension:volume_actions:upload_public"
 UNRESERVE = "volume_extension:volume_actions:unreserve"
 BEGIN_DETACHING = "volume_extension:volume_actions:begin_detaching"
 ROLL_DETACHING = "volume_extension:volume_actions:roll_detaching"
@@ -137,6 +139,8 @@ RULES: Mapping[str, str] = {
     CREATE: MEMBER,
     CREATE_FROM_IMAGE: MEMBER,
     RESET_STATUS: ADMIN,
+    UPLOAD: MEMBER,
+    UPLOAD_PUBLIC: ADMIN,
     TRANSFER_CREATE: MEMBER,
     TRANSFER_ACCEPT: MEMBER,
     TRANSFER_DELETE: MEMBER,

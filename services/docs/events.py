@@ -79,6 +79,7 @@ MEANINGS: Mapping[str, str] = {
     "formerly": "what it was called before",
     "host": "`host@backend#pool`",
     "image": "the image, as its service described it then",
+    "image_id": "the image that it becomes",
     "image_metadata": "all that is known of the image on it, from then on",
     "host_copy": "whether every block has to be copied, whatever the backend could do",
     "is_public": "whether every project may use it",

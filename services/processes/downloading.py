@@ -29,8 +29,8 @@ from services.processes.image_bytes import (
     Tell,
     after,
     content_of,
+    dense,
     write_all,
-    zeros,
 )
 from services.processes.runtime import NotYet
 
@@ -141,25 +141,13 @@ class Downloads:
 
     async def _raw(self, image: ChosenImage, into: VolumeSpec, progress: Progress) -> Provisioned:
         def content(start: int) -> AsyncGenerator[Block, None]:
-            stream = self._stream(image, start, self._there(into, start), progress)
+            # what a former attempt wrote is to be verified as well
+            there = dense(self._driver.read_written(into), start)
+            stream = self._stream(image, start, there, progress)
             pieces = raw_pieces(stream, declared=image.disk_format)
             return blocks(pieces, volume_bytes=into.size_gib * GIB)
 
         return await self._written(into, content, length=image.size or 0)
-
-    async def _there(self, into: VolumeSpec, length: int) -> Stream:
-        """What a former attempt wrote, zeros and all: it is to be verified as well."""
-        position = 0
-        if length:
-            async for block in self._driver.read_written(into):
-                if block.offset >= length:
-                    break
-                for each in zeros(block.offset - position):
-                    yield each
-                yield block.data[: length - block.offset]
-                position = block.offset + len(block.data)
-        for each in zeros(length - position):
-            yield each
 
     # those that are not
 

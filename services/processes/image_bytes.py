@@ -97,6 +97,21 @@ async def after(first: Stream, second: Stream) -> Stream:
                 yield chunk
 
 
+async def dense(content: Blocks, length: int) -> Stream:
+    """The first so many bytes of a volume, zeros and all."""
+    position = 0
+    if length:
+        async for block in content:
+            if block.offset >= length:
+                break
+            for each in zeros(block.offset - position):
+                yield each
+            yield block.data[: length - block.offset]
+            position = block.offset + len(block.data)
+    for each in zeros(length - position):
+        yield each
+
+
 def zeros(count: int) -> Iterator[bytes]:
     """So many bytes, in chunks; none if that is not positive."""
     for at in range(0, count, CHUNK_BYTES):

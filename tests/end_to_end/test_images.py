@@ -71,3 +71,19 @@ def test_one_that_is_not_what_it_is_called_does_not(
     [message] = [m for m in cinder.messages.list() if m.resource_uuid == made.id]
     assert message.event_id == "VOLUME_VOLUME_005_029"
     made.delete()
+
+
+def test_a_volume_becomes_an_image(lapilli: Serve, images: Path, cinder: Any) -> None:
+    put(images, "source.raw", DISK)
+    volume = cinder.volumes.create(1, imageRef="source", name="becomes an image")
+    until(lambda: cinder.volumes.get(volume.id).status == "available", what="available volume")
+    _, told = cinder.volumes.upload_to_image(
+        volume.id, False, "golden", "bare", "raw", visibility="private", protected=False
+    )
+    image = images / f"{told['os-volume_upload_image']['image_id']}.img"
+    until(lambda: cinder.volumes.get(volume.id).status == "available", what="image")
+    assert image.stat().st_size == 1 << 30
+    with image.open("rb") as file:
+        assert file.read(len(DISK) + 1) == DISK + b"\0"
+    image.unlink()
+    volume.delete()

@@ -16,10 +16,12 @@ from domain.aggregates.volume import (
     extension,
     imaging,
     retyping,
+    uploading,
 )
 from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotFound
 from domain.event import event_types
+from domain.image import UploadedImage
 from domain.messages import TELLS
 from projections import MESSAGES, SERVICES, messages, services
 from projections.generations import create_tables
@@ -90,6 +92,13 @@ def without_its_image(problem):
     made.place(CHOSEN, at(2))
     attempt = made.start_provisioning("w", at(3))
     imaging.download_failed(made, attempt, problem, "it has a backing file", at(4))
+    return made
+
+
+def not_uploaded():
+    made = an_available_volume()
+    uploading.request(made, "i", UploadedImage(name="golden"), at(4))
+    uploading.give_up(made, "nobody waits", at(5))
     return made
 
 
@@ -199,6 +208,7 @@ TOLD = [
     (lambda: without_its_image("unacceptable"), imaging.DownloadFailed, "VOLUME_VOLUME_005_029"),
     (lambda: without_its_image("no_room"), imaging.DownloadFailed, "VOLUME_VOLUME_005_007"),
     (lambda: without_its_image("not_copied"), imaging.DownloadFailed, "VOLUME_VOLUME_005_001"),
+    (not_uploaded, uploading.UploadFailed, "VOLUME_VOLUME_003_004"),
     (without_a_key, encryption.KeyFailed, "VOLUME_VOLUME_008_001"),
     (refused, extension.ExtensionRefused, "VOLUME_VOLUME_007_003"),
     (not_extended, extension.ExtensionFailed, "VOLUME_VOLUME_007_010"),

@@ -18,6 +18,7 @@ from domain.aggregates.volume import (
     resetting,
     retyping,
     upcasts,
+    uploading,
 )
 from domain.aggregates.volume.events import (
     CancellationRequested,
@@ -84,4 +85,5 @@ __all__ = [
     "resetting",
     "retyping",
     "upcasts",
+    "uploading",
 ]

@@ -10,6 +10,7 @@ from domain.aggregates.volume import (
     migrating,
     offering,
     retyping,
+    uploading,
 )
 from domain.aggregates.volume.under_way import (
     BackingUp,
@@ -18,6 +19,7 @@ from domain.aggregates.volume.under_way import (
     Offer,
     Restoring,
     Retype,
+    Upload,
 )
 from domain.aggregates.volume.volume import Volume
 from domain.event import Moment
@@ -41,6 +43,8 @@ def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None
             backing_up.end(volume, given_up.backup_id, at)
         case Restoring():
             backing_up.restore_failed(volume, given_up.backup_id, reason, at)
+        case Upload():
+            uploading.give_up(volume, reason, at)
         case None:
             return []
         case Retype() | Migration():

@@ -5,6 +5,8 @@ from typing import Literal
 
 import msgspec
 
+from domain.image import UploadedImage
+
 MigrationPolicy = Literal["never", "on-demand"]
 """Whether a volume whose type changes may go elsewhere for that."""
 
@@ -75,4 +77,15 @@ class Restoring(msgspec.Struct, frozen=True, tag=True):
         return []
 
 
-UnderWay = Extension | Offer | Retype | Migration | BackingUp | Restoring
+class Upload(msgspec.Struct, frozen=True, tag=True):
+    """The image that it is to become; nobody pays for that here."""
+
+    image_id: str
+    image: UploadedImage
+
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return []
+
+
+UnderWay = Extension | Offer | Retype | Migration | BackingUp | Restoring | Upload

@@ -86,7 +86,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 11
+    snapshot_version: ClassVar[int] = 12
 
     project_id: str = ""
     size_gib: int = 0

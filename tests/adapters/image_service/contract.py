@@ -4,7 +4,7 @@ import hashlib
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -13,9 +13,9 @@ from adapters.image_service.port import (
     ImageRefused,
     ImageService,
     NewImage,
-    Visibility,
 )
 from domain.errors import NotFound
+from domain.image import Visibility
 
 OURS, THEIRS = "0" * 31 + "1", "0" * 31 + "2"
 """Projects."""
@@ -95,6 +95,15 @@ class ImageServiceContract:
         with pytest.raises(ImageRefused):
             await content_of(images, image_id)
 
+    async def test_an_id_that_is_chosen_is_one_image_however_often(self, images: ImageService):
+        chosen = uuid4()
+        for name in ("first", "again"):
+            assert await images.create(described(name), image_id=chosen) == str(chosen)
+        assert (await images.show(str(chosen), project_id=OURS)).name == "first"
+        await images.upload(str(chosen), chunks(b"x"))
+        assert await images.create(described(), image_id=chosen) == str(chosen)
+        assert await content_of(images, str(chosen)) == b"x"
+
     async def test_it_gets_its_content_once(self, images: ImageService):
         image_id = await an_image(images)
         with pytest.raises(ImageRefused):
@@ -126,6 +135,12 @@ class ImageServiceContract:
             with pytest.raises(NotFound):
                 await call
         assert await content_of(images, other) == b"x"
+
+    async def test_what_was_to_be_protected_and_never_came_goes(self, images: ImageService):
+        image_id = await images.create(described(protected=True))
+        await images.delete(image_id)
+        with pytest.raises(NotFound):
+            await images.show(image_id, project_id=OURS)
 
     async def test_a_protected_image_stays(self, images: ImageService):
         image_id = await an_image(images, b"x", protected=True)

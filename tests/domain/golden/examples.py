@@ -39,11 +39,12 @@ from domain.aggregates.volume import (
     properties,
     resetting,
     retyping,
+    uploading,
 )
 from domain.encryption import Encryption
 from domain.errors import Over
 from domain.event import Actor, Event, Moment, Recorded
-from domain.image import ChosenImage
+from domain.image import ChosenImage, UploadedImage
 from domain.placement import Decision, Origin, Request, Tried, Verdict
 
 AGGREGATE_ID = UUID("7d4c1f6e-0c5b-4a39-9a53-1f6f2f1f8a01")
@@ -474,6 +475,29 @@ EXAMPLES: dict[str, Event] = {
     ),
     "volume.download_failed.v1": imaging.DownloadFailed(
         host=HOST, attempt=2, problem="unacceptable", reason="it has a backing file"
+    ),
+    "volume.upload_requested.v1": uploading.UploadRequested(
+        host=HOST,
+        project_id=PROJECT_ID,
+        size_gib=20,
+        image_id=IMAGE.id,
+        image=UploadedImage(
+            name="golden",
+            disk_format="qcow2",
+            container_format="ovf",
+            visibility="shared",
+            protected=True,
+            min_disk=20,
+            min_ram=64,
+            properties={"os_distro": "debian"},
+        ),
+    ),
+    "volume.upload_started.v1": uploading.UploadStarted(
+        host=HOST, worker="storage1:4711", attempt=2
+    ),
+    "volume.uploaded.v1": uploading.Uploaded(host=HOST, attempt=2, image_id=IMAGE.id),
+    "volume.upload_failed.v1": uploading.UploadFailed(
+        host=HOST, image_id=IMAGE.id, reason="the image service is away"
     ),
     "volume.rescheduled.v1": volume.Rescheduled(
         host=HOST,

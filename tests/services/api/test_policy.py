@@ -96,6 +96,10 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
     (rules.GET, "DELETE", "/volumes/{id}", None, 404),
     (rules.UPDATE, "PUT", "/volumes/{id}", {"volume": {"name": "n"}}, 403),
     (rules.DELETE, "DELETE", "/volumes/{id}", None, 403),
+    (rules.UPLOAD, "POST", "/volumes/{id}/action",
+     {"os-volume_upload_image": {"image_name": "i"}}, 403),
+    (rules.UPLOAD_PUBLIC, "POST", "/volumes/{id}/action",
+     {"os-volume_upload_image": {"image_name": "i", "visibility": "public"}}, 403),
     (rules.RETYPE, "POST", "/volumes/{id}/action", {"os-retype": {"new_type": "x"}}, 403),
     (
         rules.MIGRATE,

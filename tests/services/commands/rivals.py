@@ -4,10 +4,13 @@ A new command about a volume needs one line here; so does a new situation.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from uuid import UUID
 
 from domain.aggregates.encryption_key import key_of
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
+from domain.aggregates.volume.under_way import Upload
 from domain.encryption import Encryption
+from domain.image import UploadedImage
 from services.commands import exporting
 from services.commands.attaching import (
     AbandonAttachment,
@@ -46,6 +49,7 @@ from services.commands.snapshot import (
     ResetSnapshot,
 )
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
+from services.commands.uploading import AbandonUpload, FinishUpload, StartUpload, UploadVolume
 from services.commands.volume import (
     ChangeVolumeMetadata,
     CreateVolume,
@@ -75,7 +79,7 @@ from tests.services.commands.rivalry import (
 )
 from tests.services.commands.world import PATHS, SNAPSHOT_STEPS, STEPS, World, snapshot_id
 from tests.services.processes.lateness import ALLOWED
-from tests.support.builders import HOST, PROJECT, THERE, USER, a_pool, an_id
+from tests.support.builders import HOST, PROJECT, THERE, USER, a_moment, a_pool, an_id
 
 BACKEND = HOST.partition("#")[0]
 KEY, OTHER_PROJECT = "0123456789abcdef", "another-project"
@@ -85,6 +89,22 @@ DAY_S = 86_400.0
 
 def _server(number: int) -> str:
     return str(an_id(0x50 + number))
+
+
+async def _image(world: World) -> UUID:
+    """That the volume becomes, or another one."""
+    wanted = (await world.volume()).under_way
+    return UUID(wanted.image_id) if isinstance(wanted, Upload) else an_id(0x60)
+
+
+async def upload_started(world: World, number: int) -> StartUpload:
+    image_id = str(await _image(world))
+    return StartUpload(id=ID, image_id=image_id, worker=tag(number), at=a_moment())
+
+
+async def upload_abandoned(world: World, number: int) -> AbandonUpload:
+    image_id = await _image(world)
+    return AbandonUpload(id=ID, image_id=image_id, reason="it is away", at=a_moment())
 
 
 USERS: Mapping[str, Rival] = {
@@ -108,6 +128,9 @@ USERS: Mapping[str, Rival] = {
     "retype": by(moving.retype),
     "retype on demand": by(moving.retype, policy="on-demand"),
     "migrate": by(moving.migrate),
+    "upload": own(
+        UploadVolume, image_id=lambda number: an_id(0x60 + number), image=UploadedImage(name="i")
+    ),
     "reserve": own(HoldVolume, wish="reserve"),
     "attach": own(
         AttachVolume, attachment_id=lambda number: an_id(20 + number), server_id=_server, node=None,
@@ -195,6 +218,10 @@ WORKERS: Mapping[str, Rival] = {
     "disconnected": told_of(exporting.FinishDisconnection),
     "not disconnected": told_of(exporting.FinishDisconnection, failure="backend says no"),
     "nobody waits": given(AbandonAttachment, id=ID, attachment_id=A, reason="late"),
+    "start the upload": upload_started,
+    "uploaded": told(FinishUpload),
+    "not uploaded": told(FinishUpload, failure="it is away"),
+    "no image": upload_abandoned,
     "exports lost": given(exporting.ReportExports, id=ID, failure="node gone"),
     "key made": given(FinishKeyMaking, id=key_of(ID), key_id="k"),
     "key not made": given(FinishKeyMaking, id=key_of(ID), failure="no key manager"),
@@ -289,6 +316,8 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "migrating": _after("migrate"),
     "migrating, at work": _after("migrate", *_ON_THE_WAY),
     "migrating, copied": _after("migrate", *_ON_THE_WAY, "copied"),
+    "uploading": _after("upload"),
+    "sending": _after("upload", "start the upload"),
     "attaching": _after("reserve"),
     "reserved": _after("reserved"),
     "connecting": _after("reserved", "connect", "start connecting"),
@@ -403,6 +432,8 @@ DUE: Mapping[str, Sequence[str]] = {
     "migrating": ["place the move there", "place the move nowhere"],
     "migrating, at work": ["start the move", "copied", "moved", "not moved"],
     "migrating, copied": ["start the move", "moved", "not moved"],
+    "uploading": ["start the upload", "no image", "give up"],
+    "sending": ["start the upload", "uploaded", "not uploaded", "no image", "give up"],
     "attaching": ["unreserve", "reserved"],
     "reserved": ["connect", "complete", "detach"],
     "connecting": [

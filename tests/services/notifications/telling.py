@@ -29,9 +29,11 @@ from domain.aggregates.volume import (
     properties,
     resetting,
     retyping,
+    uploading,
 )
 from domain.encryption import Encryption
 from domain.event import Moment
+from domain.image import UploadedImage
 from services.notifications.telling import Notifications
 from tests.support.builders import (
     A_PLACE,
@@ -76,6 +78,10 @@ STEPS: Mapping[str, Step] = {
     "gone": lambda v, at: v.deleted(at),
     "undeletable": lambda v, at: v.deletion_failed(v.attempt, "backend says no", at),
     "busy": lambda v, at: v.found_busy(v.attempt, "it is in use", at),
+    "upload": lambda v, at: uploading.request(v, "i", UploadedImage(name="golden"), at),
+    "send": lambda v, at: uploading.start(v, "worker-1", at),
+    "sent": lambda v, at: uploading.succeed(v, v.attempt, at),
+    "not_sent": lambda v, at: uploading.fail(v, v.attempt, "it is away", at),
     "extend": lambda v, at: extension.request(v, 5, reservation_id="r", at=at),
     "no_room": lambda v, at: extension.refuse(v, "no room", at),
     "room": lambda v, at: extension.place(v, ceiling_gib=None, at=at),

@@ -57,6 +57,7 @@ PATHS: list[tuple[str, list[str]]] = [
         "place start made extend room grow not_grown",
         [*CREATED, "volume.resize.start", "volume.resize.error"],
     ),
+    ("place start made upload send sent upload send not_sent", CREATED),
     ("place start made retype retyped", [*CREATED, "volume.retype"]),
     ("place start made retype arrive retyped", [*CREATED, "volume.retype"]),
     ("place start made retype no_such_pool", [*CREATED, "scheduler.retype"]),

@@ -13,6 +13,7 @@ from domain.aggregates.move import Move
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.under_way import Migration, Retype
 from domain.event import Moment
+from domain.image import UploadedImage
 from domain.lifecycle import IDLE
 from domain.machines.attachment import OWED
 from projections import PROJECTIONS
@@ -29,6 +30,7 @@ from services.commands.extension import ExtendVolume, PlaceExtension, StartExten
 from services.commands.migration import MigrateVolume
 from services.commands.move import PlaceMove, StartMove
 from services.commands.retype import RetypeVolume
+from services.commands.uploading import StartUpload, UploadVolume
 from services.commands.volume import PlaceVolume
 from services.commands.volume_type import CreateVolumeType
 from services.processes.deadlines import give_up_overdue
@@ -49,7 +51,7 @@ BIG_POOL, NEXT_POOL = "h@big#p", "h@middle#p"
 
 def workers_of(backend: str) -> Sequence[str]:
     """All that work for it, by the names of consumers."""
-    work = "provisioning extending deletion remnant-removal moving attaching detaching"
+    work = "provisioning extending deletion remnant-removal moving attaching detaching uploading"
     return tuple(f"{name}-h@{backend}" for name in work.split())
 
 
@@ -293,6 +295,22 @@ async def _start_disconnection(late: Late) -> None:
     )
 
 
+_IMAGE_ID = an_id(0x1A6E)
+
+
+async def _upload(late: Late) -> None:
+    image = UploadedImage(name="golden")
+    await late.ring.world.run(
+        UploadVolume(id=an_id(1), project_id=None, image_id=_IMAGE_ID, image=image, at=late.now())
+    )
+
+
+async def _start_upload(late: Late) -> None:
+    await late.ring.world.run(
+        StartUpload(id=an_id(1), image_id=str(_IMAGE_ID), worker="dead", at=late.now())
+    )
+
+
 _PROVISIONING: Sequence[Step] = (_place, _by(world.start), _make)
 _AVAILABLE: Sequence[Step] = (*_PROVISIONING, _by(world.made))
 _PLACED_TO_GROW: Sequence[Step] = (*_AVAILABLE, _extend, _place_extension)
@@ -311,6 +329,8 @@ PATHS: dict[str, Sequence[Step]] = {
     "extending": (*_AVAILABLE, _extend),
     "extension_placed": _PLACED_TO_GROW,
     "growing": (*_PLACED_TO_GROW, _start_extension),
+    "uploading": (*_AVAILABLE, _upload),
+    "sending": (*_AVAILABLE, _upload, _start_upload),
     "connection_requested": (*_AVAILABLE, _attach),
     "connecting": _CONNECTING,
     "removal_requested": (*_CONNECTING, _connected, _detach),

@@ -58,6 +58,7 @@ from services.processes.snapshot import (
     SnapshotDeletion,
     SnapshotPlacement,
 )
+from services.processes.uploading import Uploading
 from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
@@ -168,6 +169,12 @@ class Process:
         )
         managers += [
             Provisioning(**shared, downloads=downloads),
+            Uploading(
+                **shared,
+                images=around(images or ring.images, **hooks),
+                send_timeout_s=timeout_s,
+                look_s=0.0,
+            ),
             *(kind(**shared) for kind in WORK),
             *self._of_backups(ring, name, commands, timeout_s),
         ]

@@ -27,6 +27,7 @@ from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.runtime import ProcessManager, Worker
 from services.processes.settlement import Settlement
+from services.processes.uploading import Uploading
 from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
@@ -162,6 +163,9 @@ class Several:
                 pause=at_once,
             )
             managers.append(Provisioning(**shared, downloads=downloads))
+            managers.append(
+                Uploading(**shared, images=self.images, send_timeout_s=copy_timeout_s, look_s=0.0)
+            )
             work = (Extending, Deletion, RemnantRemoval, Attaching, Detaching)
             managers += [kind(**shared) for kind in work]
             managers.append(

@@ -100,6 +100,18 @@ CASES = {
         missed="whether it extended it",
         back=_LARGER,
     ),
+    "uploading": Case(
+        waits=("volume_operation", "uploading"),
+        given_up=["uploading"],
+        ends=("available", BIG_POOL),
+        missed="did not begin to make an image of it",
+    ),
+    "sending": Case(
+        waits=("volume_operation", "sending"),
+        given_up=["sending"],
+        ends=("available", BIG_POOL),
+        missed="whether its image is complete",
+    ),
     "connection_requested": Case(
         waits=("attachment", "connection_requested"),
         given_up=["connection_requested", "removal_requested"],
