@@ -266,23 +266,21 @@ def count(connection: Connection, tables: Tables, query: BackupQuery) -> int:
 def newest(
     connection: Connection,
     tables: Tables,
-    *,
     volume_id: UUID,
     project_id: str,
-    before: datetime | None = None,
-) -> UUID | None:
-    """The backup that an incremental one of this volume goes on from: the newest of the project
-    that is available, of content older than `before`."""
+    *,
+    most: int = 20,
+) -> list[UUID]:
+    """The backups that an incremental one of this volume may go on from, the one with the newest
+    content first: those of the project that are available."""
     table = tables[BACKUPS.name]
     statement = select(table.c.id).where(
         table.c.volume_id == volume_id,
         table.c.project_id == project_id,
         table.c.status == "available",
     )
-    if before is not None:
-        statement = statement.where(table.c.content_at < before)
-    statement = statement.order_by(table.c.content_at.desc(), table.c.id.desc()).limit(1)
-    return connection.execute(statement).scalar_one_or_none()
+    statement = statement.order_by(table.c.content_at.desc(), table.c.id.desc()).limit(most)
+    return list(connection.scalars(statement))
 
 
 def _rows(table: Table) -> Select[Any]:

@@ -42,6 +42,7 @@ from services.processes.notification import Notification
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
+from services.processes.restored import Restored
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
 from services.processes.snapshot import (
@@ -279,6 +280,13 @@ async def backend(node: Node, name: str) -> None:
     )
     backups = node.open_backups()
     copies: dict[str, Any] = {"store": backups, "copy_timeout_s": settings.processes.copy_timeout_s}
+    restored = Restored(
+        commands=node.commands,
+        store=backups,
+        driver=driver,
+        clock=node.clock,
+        timeout_s=settings.processes.copy_timeout_s,
+    )
     backing_up, restoring = BackingUp(**shared, **copies), Restoring(**shared, **copies)
     exporting = Exporting(
         commands=node.commands,
@@ -307,7 +315,7 @@ async def backend(node: Node, name: str) -> None:
             _beside(keep_swept(partial(sweep_images, node.commands, downloads), where=host)),
             _beside(exporting.keep_exported()),
         ):
-            provisioning = Provisioning(**shared, downloads=downloads)
+            provisioning = Provisioning(**shared, downloads=downloads, restored=restored)
             uploading = Uploading(
                 **shared, images=images, send_timeout_s=settings.processes.copy_timeout_s
             )

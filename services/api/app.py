@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from domain.errors import LimitBelowUsage, OverQuota
 from services.api import (
     attachments,
+    backup_actions,
+    backups,
     default_types,
     discovery,
     faults,
@@ -61,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
     *transfers.ROUTES,
     *volume_encryption.ROUTES,
     *attachments.ROUTES,
+    *backups.ROUTES,
+    *backup_actions.ROUTES,
     *types.ROUTES,
     *type_specs.ROUTES,
     *type_access.ROUTES,

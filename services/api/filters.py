@@ -36,6 +36,7 @@ CONFIGURED: Mapping[str, tuple[str, ...]] = {
         "availability_zone",
         "consumes_quota",
     ),
+    "backup": ("name", "status", "volume_id"),
     "message": ("resource_uuid", "resource_type", "event_id", "request_id", "message_level"),
     "attachment": ("volume_id", "status", "instance_id", "attach_status"),
     "pool": ("name", "volume_type"),

@@ -133,6 +133,17 @@ THAW = "volume:thaw_host"
 MESSAGE_GET = "message:get"
 MESSAGE_GET_ALL = "message:get_all"
 MESSAGE_DELETE = "message:delete"
+BACKUP_CREATE = "backup:create"
+BACKUP_GET = "backup:get"
+BACKUP_GET_ALL = "backup:get_all"
+BACKUP_UPDATE = "backup:update"
+BACKUP_DELETE = "backup:delete"
+BACKUP_RESTORE = "backup:restore"
+BACKUP_PROJECT = "backup:backup_project_attribute"
+BACKUP_EXPORT = "backup:export-import"
+BACKUP_IMPORT = "backup:backup-import"
+BACKUP_RESET_STATUS = "volume_extension:backup_admin_actions:reset_status"
+BACKUP_FORCE_DELETE = "volume_extension:backup_admin_actions:force_delete"
 POOLS = "scheduler_extension:scheduler_stats:get_pools"
 
 RULES: Mapping[str, str] = {
@@ -141,6 +152,17 @@ RULES: Mapping[str, str] = {
     RESET_STATUS: ADMIN,
     UPLOAD: MEMBER,
     UPLOAD_PUBLIC: ADMIN,
+    BACKUP_CREATE: MEMBER,
+    BACKUP_GET: READER,
+    BACKUP_GET_ALL: READER,
+    BACKUP_UPDATE: MEMBER,
+    BACKUP_DELETE: MEMBER,
+    BACKUP_RESTORE: MEMBER,
+    BACKUP_PROJECT: ADMIN,
+    BACKUP_EXPORT: ADMIN,
+    BACKUP_IMPORT: ADMIN,
+    BACKUP_RESET_STATUS: ADMIN,
+    BACKUP_FORCE_DELETE: ADMIN,
     TRANSFER_CREATE: MEMBER,
     TRANSFER_ACCEPT: MEMBER,
     TRANSFER_DELETE: MEMBER,

@@ -14,7 +14,7 @@ from domain.specs import multiattach
 from projections import volumes
 from projections.volumes import VolumeRow
 from services import images
-from services.api import microversions, rules, volume_lookup, volume_query
+from services.api import backup_query, microversions, rules, volume_lookup, volume_query
 from services.api import volume_bodies as given
 from services.api.bodies import is_yes
 from services.api.call import Call
@@ -91,6 +91,7 @@ async def create(call: Call) -> Response:
         type_visible_to=call.visible_project,
         hints=body.hints or wish.hints or {},
         image=image,
+        backup_id=await _backup_id(call, wish),
         at=call.moment(),
     )
     await call.application.execute(command)
@@ -102,7 +103,6 @@ async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
     """What else is named than an image does not exist, or cannot be read yet."""
     for kind, id, since in (
         ("snapshot", wish.snapshot_id, 0),
-        ("backup", wish.backup_id, microversions.FROM_BACKUP),
         ("group", wish.group_id, microversions.VOLUME_GROUP),
         ("group", wish.consistencygroup_id, 0),
     ):
@@ -115,6 +115,15 @@ async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
             "Invalid input for field/attribute multiattach: it is a property of volume types and"
             " cannot be asked for by itself."
         )
+
+
+async def _backup_id(call: Call, wish: given.NewVolume) -> UUID | None:
+    """The backup that it is to hold, if any. Raises NotFound, Forbidden, InvalidRequest."""
+    if wish.backup_id is None or not call.has(microversions.FROM_BACKUP):
+        return None
+    if wish.image_ref or wish.image_id:
+        raise InvalidRequest("A volume is made of an image or of a backup, not of both.")
+    return (await backup_query.by_id(call, wish.backup_id, rules.BACKUP_GET)).id
 
 
 async def _image(call: Call, wish: given.NewVolume) -> ChosenImage | None:

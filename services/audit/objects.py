@@ -13,11 +13,12 @@ from domain.aggregates.remnant import Remnant
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.exporting import exported
+from services.audit.backups import captures
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note
 
 PREFIX = "volume-"
-MUST = frozenset({"available", "error_extending"})
+MUST = frozenset({"available", "backing_up", "error_extending", "error_restoring"})
 """A volume or snapshot in one of these states has an object."""
 NEVER = frozenset({"requested", "deleted"})
 """In these it has none. In all others it may: something is under way, or nobody knows what the
@@ -141,6 +142,7 @@ class ObjectAudit:
             assert isinstance(remnant, Remnant)
             if remnant.host == where and remnant.state == "left":
                 may.add(f"{PREFIX}{remnant.volume_id}")
+        may |= captures(self._replay, where)
         # what cannot be read may be anything, anywhere
         damaged = {f"{kind}-{id}" for id in self._replay.damaged for kind in ("volume", "snapshot")}
         return _Expected(frozenset(must - damaged), frozenset(must | may | damaged))

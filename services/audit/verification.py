@@ -6,6 +6,7 @@ from typing import Protocol
 
 import msgspec
 
+from adapters.backup_store.port import BackupStore
 from adapters.bus.port import Parked
 from adapters.event_store.port import EventStore
 from adapters.key_manager.port import KeyManager
@@ -15,6 +16,7 @@ from domain.errors import Unavailable
 from domain.event import Event, Recorded
 from projections.views import Views
 from services.audit import catalogue, keys, quota, read_models
+from services.audit.backups import BackupAudit
 from services.audit.dependence import DependenceAudit
 from services.audit.objects import Backend, ObjectAudit
 from services.audit.promises import PromiseAudit
@@ -45,6 +47,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     views: Views
     backends: Sequence[Backend]
     keys: KeyManager
+    backups: BackupStore | None = None
+    """None: nobody looks at the store of backups."""
     parked: Callable[[], Awaitable[Sequence[Parked]]]
 
 
@@ -53,13 +57,15 @@ async def verify(
     *,
     at: datetime,
     at_rest: bool = False,
+    chunks: bool = False,
     progress: Progress = lambda what, done, total: None,
 ) -> Report:
-    """Replays the whole log and compares. With `at_rest`, whatever is not at rest is a finding.
+    """Replays the whole log and compares. With `at_rest`, whatever is not at rest is a finding;
+    with `chunks`, all that backups hold is read and compared, too.
 
     Raises Unavailable if the log or the ledger cannot be read.
     """
-    return await _Verification(parts, progress).run(at=at, at_rest=at_rest)
+    return await _Verification(parts, progress).run(at=at, at_rest=at_rest, chunks=chunks)
 
 
 class _Verification:
@@ -75,7 +81,7 @@ class _Verification:
         self._unchecked: list[Note] = []
         self._compared: dict[str, int] = {}
 
-    async def run(self, *, at: datetime, at_rest: bool) -> Report:
+    async def run(self, *, at: datetime, at_rest: bool, chunks: bool) -> Report:
         models = await self._read_models()
         pools = PromiseAudit(*await self._parts.store.promises())
         names = catalogue.NameAudit(*await self._parts.store.names())
@@ -98,6 +104,7 @@ class _Verification:
         await self._snapshots()
         await self._objects()
         await self._keys()
+        await self._backups(chunks=chunks)
         self._rest(at, required=at_rest)
         await self._parked()
         return Report(
@@ -194,6 +201,16 @@ class _Verification:
         self._findings += audit.findings
         self._unchecked += audit.unchecked
         self._compared["keys"] = audit.compared
+
+    async def _backups(self, *, chunks: bool) -> None:
+        if self._parts.backups is None:
+            return
+        audit = BackupAudit(self._replay, self._catch_up)
+        await audit.check(self._parts.backups, chunks=chunks)
+        self._findings += audit.findings
+        self._notes += audit.notes
+        self._unchecked += audit.unchecked
+        self._compared["backups"] = audit.compared
 
     def _rest(self, at: datetime, *, required: bool) -> None:
         for aggregate in self._replay.restless():

@@ -42,13 +42,15 @@ def _unable_is_2(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @click.option("--at-rest", is_flag=True, help="Whatever is not at rest is a finding, too.")
+@click.option("--chunks", is_flag=True, help="Read and compare all that backups hold, too.")
 @click.option("--json", "as_json", is_flag=True, help="One document, for programs.")
 @_unable_is_2
 @with_settings
-def verify(settings: Settings, *, at_rest: bool, as_json: bool) -> None:
+def verify(settings: Settings, *, at_rest: bool, chunks: bool, as_json: bool) -> None:
     """Prove that all agrees with the log. While the service runs, or stands still.
 
-    Replays the whole log; then holds quota, read models and the objects on backends against it.
+    Replays the whole log; then holds quota, read models, the objects on backends and the backups in
+    their store against it.
     Ends with 0 if all is well, 1 if there are findings, 2 if something could not be checked.
     """
     from services import composition
@@ -62,7 +64,11 @@ def verify(settings: Settings, *, at_rest: bool, as_json: bool) -> None:
         async with _parts(settings) as parts:
             with _progress(out, shown=not as_json) as bar:
                 return await verification.verify(
-                    parts, at=composition.now(), at_rest=at_rest, progress=_followed_by(bar)
+                    parts,
+                    at=composition.now(),
+                    at_rest=at_rest,
+                    chunks=chunks,
+                    progress=_followed_by(bar),
                 )
 
     report = asyncio.run(run())
@@ -106,6 +112,7 @@ async def _parts(settings: Settings) -> "AsyncIterator[Parts]":
     async with access.open_store(settings) as (store, log):
         backends = [_backend(settings, name) for name in settings.backends]
         keys = composition.open_key_manager(settings)
+        backups = composition.open_backup_store(settings)
         engine = composition.views_engine(settings)
         views = Views(engine)
 
@@ -115,12 +122,19 @@ async def _parts(settings: Settings) -> "AsyncIterator[Parts]":
 
         try:
             yield Parts(
-                log=log, store=store, views=views, backends=backends, keys=keys, parked=parked
+                log=log,
+                store=store,
+                views=views,
+                backends=backends,
+                keys=keys,
+                backups=backups,
+                parked=parked,
             )
         finally:
             await views.close()
             engine.dispose()
             await keys.close()
+            await backups.close()
             for backend in backends:
                 if backend.driver is not None:
                     await backend.driver.close()

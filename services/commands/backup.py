@@ -1,6 +1,7 @@
 """Commands about backups from users: made, described, restored, deleted, reset."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -13,10 +14,10 @@ from domain.aggregates.backup import giving_up as backup_giving_up
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.snapshot import backing_up as of_snapshot
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Source, Volume
 from domain.aggregates.volume import backing_up as of_volume
 from domain.containers import CONTAINER, DEFAULT_CONTAINER
-from domain.errors import InvalidRequest, OverQuota
+from domain.errors import InvalidRequest, NotAllowed, OverQuota
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
 from domain.quota import of_backup
@@ -29,8 +30,8 @@ class CreateBackup(msgspec.Struct, frozen=True, kw_only=True):
     """A backup of a volume as it is when its backend gets to it, or of a snapshot of it.
 
     `project_id` is the project that must see both, and None sees every project's, here and below.
-    `force` lets the volume be in use. An incremental one goes on from `parent_id`, which has to be
-    known then.
+    `force` lets the volume be in use. An incremental one goes on from the first of the `candidates`
+    that it can.
     """
 
     id: UUID
@@ -46,7 +47,7 @@ class CreateBackup(msgspec.Struct, frozen=True, kw_only=True):
     snapshot_id: UUID | None = None
     force: bool = False
     incremental: bool = False
-    parent_id: UUID | None = None
+    candidates: tuple[UUID, ...] = ()
     at: Moment
 
 
@@ -95,6 +96,11 @@ async def create_backup(cmd: CreateBackup, work: UnitOfWork) -> UUID:
     Raises NotFound, InvalidRequest, NotAllowed, OverQuota.
     """
     volume = (await work.load(Volume, cmd.volume_id)).visible_to(cmd.project_id)
+    if volume.encryption is not None:
+        raise InvalidRequest(
+            f"Volume {volume.id} is encrypted: what it holds could not be read once its key is"
+            " destroyed with it, so no backup of it is made."
+        )
     closures = await closures_of(work)
     closures.check_not_frozen(volume.held_by())
     snapshot = await _snapshot_of(volume, cmd, work)
@@ -106,7 +112,7 @@ async def create_backup(cmd: CreateBackup, work: UnitOfWork) -> UUID:
         largest_gib=0,
         at=cmd.at,
     )
-    parent = await _parent(cmd, work)
+    parent = await _parent(cmd, snapshot, work) if cmd.incremental else None
     backup = Backup.request(
         cmd.id,
         project_id=cmd.of_project,
@@ -151,15 +157,20 @@ async def _snapshot_of(volume: Volume, cmd: CreateBackup, work: UnitOfWork) -> S
     return snapshot
 
 
-async def _parent(cmd: CreateBackup, work: UnitOfWork) -> Backup | None:
-    if not cmd.incremental:
-        return None
-    if cmd.parent_id is None:
-        raise InvalidRequest(
-            f"There is no backup of volume {cmd.volume_id} that an incremental one could go on"
-            " from: make a full one first."
-        )
-    return (await work.load(Backup, cmd.parent_id)).visible_to(cmd.project_id)
+async def _parent(cmd: CreateBackup, snapshot: Snapshot | None, work: UnitOfWork) -> Backup:
+    for id in cmd.candidates:
+        found = await work.load(Backup, id)
+        with suppress(NotAllowed, InvalidRequest):
+            found.check_parent(
+                project_id=cmd.of_project,
+                volume_id=cmd.volume_id,
+                than=None if snapshot is None else snapshot.requested_at,
+            )
+            return found
+    raise InvalidRequest(
+        f"There is no backup of volume {cmd.volume_id} that an incremental one could go on from:"
+        " make a full one first."
+    )
 
 
 def checked_container(name: str | None) -> str:
@@ -218,6 +229,7 @@ async def restore_backup(cmd: RestoreBackup, work: UnitOfWork) -> None:
     volume = (await work.load(Volume, cmd.volume_id)).visible_to(cmd.project_id)
     closures = await closures_of(work)
     backup.check_available("restore")
+    _check_readable(volume.id, encrypted=volume.encryption is not None)
     of_volume.begin_restore(volume, str(backup.id), cmd.at)
     closures.check_not_frozen(volume.held_by())
     restoring.request(
@@ -228,6 +240,34 @@ async def restore_backup(cmd: RestoreBackup, work: UnitOfWork) -> None:
         at=cmd.at,
     )
     await work.commit(backup, volume, unchanged=[closures])
+
+
+async def claim(
+    backup_id: UUID, volume: Volume, *, encrypted: bool, work: UnitOfWork, at: Moment
+) -> Backup:
+    """A volume that was just requested is to hold what the backup does, which must be unchanged in
+    this append, and stays until it does. Raises NotFound, NotAllowed, InvalidRequest."""
+    backup = (await work.load(Backup, backup_id)).visible_to(volume.project_id)
+    backup.check_available("restore")
+    restoring.check_fits(backup, volume.id, volume.size_gib)
+    _check_readable(volume.id, encrypted=encrypted)
+    source = Source(
+        kind="backup", id=str(backup.id), size_gib=backup.size_gib, volume_id=backup.volume_id
+    )
+    volume.claim_source(source, at)
+    return backup
+
+
+def restored_from(backup_id: UUID | None) -> dict[str, str]:
+    """What the metadata of a volume say of the backup that it is made with."""
+    return {} if backup_id is None else {of_volume.RESTORED_FROM: str(backup_id)}
+
+
+def _check_readable(volume_id: UUID, *, encrypted: bool) -> None:
+    if encrypted:
+        raise InvalidRequest(
+            f"Volume {volume_id} is encrypted, and the backup is not: it could not be read there."
+        )
 
 
 async def released(backup: Backup, work: UnitOfWork, at: Moment) -> list[Aggregate]:

@@ -39,7 +39,7 @@ async def export_backup(cmd: ExportBackup, work: UnitOfWork) -> importing.Record
 
 
 async def import_backup(cmd: ImportBackup, work: UnitOfWork) -> UUID:
-    """Backup and its quota in one append. Raises InvalidRequest, AlreadyExists, OverQuota."""
+    """Backup and its quota in one append. Raises InvalidRequest, OverQuota."""
     record = cmd.record
     backup = await work.load(Backup, record.id)
     parent = None

@@ -18,6 +18,7 @@ from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
 from services.commands import following, settling
+from services.commands.backup import claim, restored_from
 from services.commands.encrypting import encrypted, unneeded
 from services.commands.placing import allowed_zones, checked_hints, decide, request_of
 from services.commands.service import closures_of
@@ -47,6 +48,8 @@ class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
     hints: Mapping[str, Any] = {}
     """Cinder's scheduler hints."""
     image: ChosenImage | None = None
+    backup_id: UUID | None = None
+    """The backup that it is to hold."""
     """What is to be on it."""
     at: Moment
 
@@ -168,7 +171,7 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
         size_gib=cmd.size_gib,
         name=checked_name(cmd.name, field="name"),
         description=checked_name(cmd.description, field="description"),
-        metadata=checked_metadata(cmd.metadata),
+        metadata={**checked_metadata(cmd.metadata), **restored_from(cmd.backup_id)},
         volume_type_id=cmd.volume_type_id,
         availability_zone=zones[0] if len(zones) == 1 else None,
         reservation_id=reservation.id,
@@ -178,10 +181,16 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
     )
     if cmd.image is not None:
         imaging.choose(volume, cmd.image, cmd.at)
+    unchanged: list[Aggregate] = [volume_type]
+    if cmd.backup_id is not None:
+        is_encrypted = volume_type.encryption is not None
+        unchanged.append(
+            await claim(cmd.backup_id, volume, encrypted=is_encrypted, work=work, at=cmd.at)
+        )
     key = encrypted(volume, volume_type, cmd.at)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
-        await work.commit(reservation, volume, *key, unchanged=[volume_type])
+        await work.commit(reservation, volume, *key, unchanged=unchanged)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

@@ -1,4 +1,4 @@
-"""Making placed volumes on their backend: empty, or with an image."""
+"""Making placed volumes on their backend: empty, with an image, or with what a backup holds."""
 
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -14,6 +14,7 @@ from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.volume import FinishProvisioning, StartProvisioning
 from services.processes.backend_work import BackendWork, spec_of
 from services.processes.downloading import Downloads, ImageFailed
+from services.processes.restored import Restored
 from services.processes.runtime import NotYet, reacts_to
 
 Outcome = FinishProvisioning | FailDownload
@@ -29,8 +30,9 @@ class Provisioning(BackendWork):
 
     name: ClassVar[str] = "provisioning"
 
-    def __init__(self, *, downloads: Downloads, **shared: Any) -> None:
+    def __init__(self, *, downloads: Downloads, restored: Restored, **shared: Any) -> None:
         super().__init__(**shared)
+        self._restored = restored
         self._downloads = downloads
 
     @reacts_to(volume.Placed)
@@ -83,6 +85,11 @@ class Provisioning(BackendWork):
         """Raises DriverFailure, ImageFailed, Superseded, NotYet."""
         known = self.commands.aggregates.known(spec.id)  # as it was claimed, or later
         now = known if isinstance(known, Volume) else await self._read(spec.id)
+        if now.source is not None and now.source.kind == "backup":
+            bringing_back = self._restored.bring(
+                now.source, spec, lambda: self._check_wanted(spec.id, attempt)
+            )
+            return await self.called(bringing_back, timeout_s=self._restored.timeout_s)
         if now.image is None:
             return await self.called(self.driver.create_volume(spec))
 

@@ -7,7 +7,7 @@ import msgspec
 
 from domain.aggregates.backup.backup import Backup
 from domain.aggregates.backup.events import Imported, ImportFailed, ImportRequested, Parent
-from domain.errors import AlreadyExists, InvalidRequest
+from domain.errors import InvalidRequest
 from domain.event import Moment
 from domain.lifecycle import NEW
 
@@ -57,13 +57,13 @@ def request(
 ) -> None:
     """Takes over what a record tells of, under its id; it must be paid for in the same append.
 
-    Raises AlreadyExists if there is one. Raises InvalidRequest if there was one, since its content
-    was deleted with it, or for an incremental one whose `parent` is not here and available.
+    Raises InvalidRequest if there is one, or was, since its content was deleted with it; and for
+    an incremental one whose `parent` is not here and available.
     """
     if backup.state == "deleted":
         raise InvalidRequest(f"Backup {backup.id} was deleted, and its content with it.")
     if backup.state != NEW:
-        raise AlreadyExists(kind=backup.kind, id=str(backup.id))
+        raise InvalidRequest(f"Backup {backup.id} is here already.")
     if record.size_gib < 1:
         raise InvalidRequest(f"Backup {backup.id} cannot be of {record.size_gib} GiB.")
     if record.parent is not None and (

@@ -21,12 +21,17 @@ def request(
     Raises NotAllowed unless the backup is available, InvalidRequest if the volume is too small.
     """
     backup.check_available("restore")
+    check_fits(backup, volume_id, volume_size_gib)
+    backup.record(RestoreRequested(volume_id=str(volume_id), host=host), at)
+
+
+def check_fits(backup: Backup, volume_id: UUID, volume_size_gib: int) -> None:
+    """Raises InvalidRequest if the volume is too small."""
     if volume_size_gib < backup.size_gib:
         raise InvalidRequest(
             f"Volume {volume_id} has {volume_size_gib} GiB, and backup {backup.id} is of"
             f" {backup.size_gib} GiB."
         )
-    backup.record(RestoreRequested(volume_id=str(volume_id), host=host), at)
 
 
 def start(backup: Backup, worker: str, at: Moment) -> int:

@@ -80,6 +80,8 @@ class StagedApplication:
         """Whether the read models have stopped following."""
         self.unwell: Exception | None = None
         """What every command fails with, if anything."""
+        self.makes_backups = True
+        """Whether the service of backups is up."""
         self.silent = False
         """Whether the backend does nothing that it is asked for."""
         self.kept_images = MemoryImageService(clock=lambda: NOON)
@@ -171,6 +173,7 @@ class StagedApplication:
                 ("cinder-scheduler", "host1", "nova", True),
                 ("cinder-volume", "host1@files", "nova", True),
                 ("cinder-volume", "host2@far", "attic", False),
+                ("cinder-backup", "host1", "nova", self.makes_backups),
             )
         ]
 

@@ -50,6 +50,7 @@ from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
+from services.processes.restored import Restored
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
 from services.processes.snapshot import (
@@ -168,7 +169,18 @@ class Process:
             pause=ring.pause,
         )
         managers += [
-            Provisioning(**shared, downloads=downloads),
+            Provisioning(
+                **shared,
+                downloads=downloads,
+                restored=Restored(
+                    commands=commands,
+                    store=self._backup_store(ring),
+                    driver=driver,
+                    clock=ring.clock,
+                    timeout_s=timeout_s,
+                    look_s=0.0,
+                ),
+            ),
             Uploading(
                 **shared,
                 images=around(images or ring.images, **hooks),
@@ -181,14 +193,16 @@ class Process:
         self.workers = {m.name: Worker(m, bus=ring.bus, workload=WORKLOAD) for m in managers}
         self.managers = {m.name: m for m in managers}
 
+    def _backup_store(self, ring: "Ring") -> BackupStore:
+        store = ChunkedBackupStore(ring.shelf, chunk_bytes=BLOCK_BYTES, threads=0)
+        return around(store, before=self.life.before, after=self.life.after)
+
     def _of_backups(
         self, ring: "Ring", name: str, commands: Commands, timeout_s: float
     ) -> list[ProcessManager]:
         """Those that know the store of backups."""
         hooks = {"before": self.life.before, "after": self.life.after}
-        store: BackupStore = around(
-            ChunkedBackupStore(ring.shelf, chunk_bytes=BLOCK_BYTES, threads=0), **hooks
-        )
+        store = self._backup_store(ring)
         shared: dict[str, Any] = {"commands": commands, "clock": ring.clock, "store": store}
         work: dict[str, Any] = {
             "backend": BACKEND,

@@ -165,7 +165,7 @@ async def test_a_damaged_chunk_fails_the_restore_by_name_and_the_backup_is_as_it
 async def test_an_increment_has_what_changed_and_its_parent_stays_as_long_as_it():
     ring = await a_ring_with_a_backup("abcd")
     hold(ring, "abXd")
-    await back_up(ring, INCREMENT, second=60, incremental=True, parent_id=BACKUP)
+    await back_up(ring, INCREMENT, second=60, incremental=True, candidates=(BACKUP,))
     await ring.go_on()
     await assert_kept(ring, "abXd", INCREMENT)
     assert (await the_backup(ring, INCREMENT)).object_count == 1
@@ -179,6 +179,35 @@ async def test_an_increment_has_what_changed_and_its_parent_stays_as_long_as_it(
         await ring.go_on()
         assert (await the_backup(ring, id)).state == "deleted"
     assert ring.shelf.files == {} and await ring.world.usage() == GONE
+
+
+async def test_whoever_dies_a_new_volume_is_made_with_what_it_holds_and_lets_it_go():
+    async def asked() -> Ring:
+        ring = await a_ring_with_a_backup("a.b")
+        await ring.create(2, backup_id=BACKUP, size_gib=3)
+        return ring
+
+    async def made(ring: Ring) -> None:
+        volume = await ring.volume(2)
+        assert (volume.state, volume.holds_source) == ("available", False)
+        assert volume.metadata["src_backup_id"] == str(BACKUP)
+        assert held(ring, 2) == filled("a.b")
+        await delete(ring)
+
+    assert "after write_volume" in await die_everywhere(asked, made)
+
+
+async def test_a_new_volume_of_a_damaged_backup_is_in_error_and_of_one_it_waits_for_none_is_gone():
+    ring = await a_ring_with_a_backup()
+    await ring.create(2, backup_id=BACKUP)
+    with pytest.raises(InUse, match="is being made from it"):
+        await delete(ring)
+    files = ring.shelf.files[Location(DEFAULT_CONTAINER, BACKUP)]
+    files.pop(sorted(name for name in files if name != "manifest.json")[0])
+    await ring.go_on()
+    assert (await ring.volume(2)).status == "error"
+    assert (await the_backup(ring)).status == "available"
+    await delete(ring)
 
 
 async def test_one_that_is_deleted_while_it_is_made_is_given_up_by_its_worker_and_goes():
