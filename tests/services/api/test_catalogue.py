@@ -127,6 +127,7 @@ async def test_services_are_listed_for_administrators(stage, member):
         ("cinder-scheduler", "up", "enabled"),
         ("cinder-volume", "up", "enabled"),
         ("cinder-volume", "down", "enabled"),
+        ("cinder-backup", "up", "enabled"),
     ]
     assert services[1]["backend_state"] == "up"
     assert services[1]["updated_at"] == "2026-01-02T12:00:00.000000"
@@ -137,7 +138,7 @@ async def test_services_are_listed_for_administrators(stage, member):
     ("query", "found"),
     [
         ("?binary=cinder-volume", 2),
-        ("?host=host1", 2),
+        ("?host=host1", 3),
         ("?host=host1@files", 1),
         ("?host=host", 0),
         ("?host=host2&binary=cinder-volume", 1),
@@ -204,6 +205,7 @@ async def test_the_filters_that_everybody_may_use_are_told(member):
     listed = (await member.ask("GET", "/resource_filters")).json()["resource_filters"]
     assert {each["resource"] for each in listed} == {
         "volume",
+        "backup",
         "message",
         "attachment",
         "pool",
