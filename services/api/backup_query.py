@@ -8,9 +8,9 @@ from projections import backups
 from projections.backups import BackupQuery, BackupRow
 from services.api import filters, microversions, paging, rules
 from services.api.call import Call
+from services.api.lookup import as_id, named_id
 from services.api.policy import Owner
 from services.api.routing import Parameter
-from services.api.volume_lookup import as_id
 from services.api.volume_view import Link
 
 _NOTHING: tuple[Any, ...] = ()
@@ -62,11 +62,7 @@ async def page(call: Call) -> tuple[list[BackupRow], list[Link], int | None]:
 
 async def named(call: Call, rule: str) -> BackupRow:
     """The backup of the path, with which the caller may do that. Raises NotFound, Forbidden."""
-    text = call.part("backup_id")
-    id = as_id(text)
-    if id is None:
-        raise NotFound(kind="backup", id=text[:255])
-    return await by_id(call, id, rule)
+    return await by_id(call, named_id(call, "backup"), rule)
 
 
 async def by_id(call: Call, id: UUID, rule: str) -> BackupRow:
