@@ -136,6 +136,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
         "available": ["cascade_requested"],
         "error": ["cascade_requested"],
         "error_extending": ["cascade_requested"],
+        "error_restoring": ["cascade_requested"],
     },
     "emptied": {"emptying": ["deletion_requested"]},
     "start deletion": {"deleting": ["deletion_started"], "removing": ["deletion_started"]},
