@@ -47,6 +47,8 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
         "extending": Wait("extension", "nobody decided whether its pool has the room"),
         "extension_placed": Wait("extension", "the backend did not begin to extend it"),
         "growing": Wait("extension", "the backend did not tell whether it extended it"),
+        "reverting": Wait("copying", "the backend did not begin to revert it"),
+        "rewriting": Wait("copying", "the backend did not tell whether it reverted it"),
         "uploading": Wait("upload", "the backend did not begin to make an image of it"),
         "sending": Wait("upload", "the backend did not tell whether its image is complete"),
         "retyping": Wait("moving", "the backend did not tell whether it is of the new type"),
@@ -85,12 +87,21 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
 """By lifecycle and state. When this table changes, the version of the projection goes up
 (projections/under_way.py)."""
 
+COPIED = Wait("copying", "the backend did not tell whether it copied what it is made from")
+"""The wait of a volume in `provisioning` that is made from something: copies take their time."""
+
+NAMES = sorted(
+    {COPIED.deadline, *(wait.deadline for states in WAITS.values() for wait in states.values())}
+)
+"""Of all deadlines."""
+
 OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
     (MOVE.name, "moving"): "ends with the operation of its volume, however often it begins anew",
     (MOVE.name, "completing"): "ends with the operation of its volume",
     (VOLUME_OPERATION.name, "backing_up"): "ends with the wait of its backup",
     (VOLUME_OPERATION.name, "restoring"): "ends with the wait of its backup",
     (SNAPSHOT.name, "backing_up"): "ends with the wait of its backup",
+    (SNAPSHOT.name, "restoring"): "ends with the operation of its volume",
     (VOLUME_OPERATION.name, "attaching"): "whoever is about to attach it lets it go",
     (VOLUME_OPERATION.name, "detaching"): "whoever is about to detach it lets it go",
     (VOLUME_OPERATION.name, "offered"): "its owner or whoever has the key decides",
@@ -105,10 +116,13 @@ OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
 
 def overdue(aggregate: Aggregate, allowed: Allowed, now: datetime) -> str | None:
     """What has not happened to it for longer than is allowed, as a sentence; None if nothing."""
-    missed = _missed(aggregate.lifecycle, aggregate.state, aggregate.since, allowed, now)
+    since = aggregate.since
+    copied = isinstance(aggregate, Volume) and aggregate.holds_source
+    if copied and aggregate.state == "provisioning":
+        return _late(COPIED, since, allowed, now)
+    missed = _missed(aggregate.lifecycle, aggregate.state, since, allowed, now)
     if missed is None and aggregate.beside is not None:
-        operation = aggregate.operation
-        missed = _missed(aggregate.beside, operation, aggregate.since, allowed, now)
+        missed = _missed(aggregate.beside, aggregate.operation, since, allowed, now)
     return missed
 
 
@@ -127,7 +141,11 @@ def _missed(
     lifecycle: Lifecycle, state: str, since: datetime | None, allowed: Allowed, now: datetime
 ) -> str | None:
     wait = WAITS[lifecycle.name].get(state) if lifecycle.name in WAITS else None
-    if wait is None or since is None:
+    return None if wait is None else _late(wait, since, allowed, now)
+
+
+def _late(wait: Wait, since: datetime | None, allowed: Allowed, now: datetime) -> str | None:
+    if since is None:
         return None
     waited_s, allowed_s = (now - since).total_seconds(), allowed[wait.deadline]
     if waited_s < allowed_s:

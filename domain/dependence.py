@@ -116,6 +116,10 @@ def _of_one(recorded: Recorded[Event]) -> Change | None:
         case transfer.Offered() if not event.no_snapshots:
             known, offered = _ids(event.snapshots), UUID(event.volume_id)
             return Alone("volume", offered, decides_again=True, need="snapshot", but=known)
+        case volume.reverting.ReversionRequested():
+            return Alone("volume", id, decides_again=True, but=_ids(event.snapshots))
+        case volume.backing_up.RestoreBegun():
+            return Alone("volume", id, need="copy")
         case volume.DeletionRequested() | volume.migrating.MigrationRequested():
             return Alone(event.kind, id)
         case snapshot.DeletionRequested():

@@ -14,6 +14,7 @@ from domain.aggregates.volume import (
     extension,
     imaging,
     retyping,
+    reverting,
     uploading,
 )
 from domain.event import Event
@@ -129,6 +130,9 @@ TELLS: Mapping[type[Event], Failure] = {
     backup.RestoreFailed: Failure(Action.RESTORE_BACKUP, Detail.BACKUP_NOT_RESTORED, BACKUP),
     backup.DeletionFailed: Failure(Action.DELETE_BACKUP, Detail.BACKUP_NOT_DELETED, BACKUP),
     backup.DeletionGivenUp: Failure(Action.DELETE_BACKUP, Detail.BACKUP_SERVICE_DOWN, BACKUP),
+    # nor of reverts
+    reverting.ReversionRefused: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
+    reverting.ReversionFailed: Failure(Action.CREATE_VOLUME, Detail.UNKNOWN),
     extension.ExtensionFailed: Failure(Action.EXTEND_VOLUME, Detail.DRIVER_DID_NOT_EXTEND),
     snapshot.PlacementFailed: Failure(Action.CREATE_SNAPSHOT, Detail.NO_BACKEND, SNAPSHOT),
     snapshot.CreationFailed: Failure(Action.CREATE_SNAPSHOT, Detail.SNAPSHOT_NOT_CREATED, SNAPSHOT),

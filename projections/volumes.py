@@ -72,6 +72,8 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("encryption_key_id", words()),
         Column("migration_status", words()),
         Column("multiattach", Boolean, nullable=False),
+        Column("snapshot_id", Uuid),
+        Column("source_volid", Uuid),
     )
     Index(f"{name}_of_project", table.c.project_id, table.c.created_at, table.c.id)
     Index(f"{name}_newest", table.c.created_at, table.c.id)
@@ -140,8 +142,18 @@ def requested(recorded: Recorded[volume.Requested]) -> Put:
             "migration_status": None,
             "attach_status": DETACHED,
             "multiattach": False,
+            "snapshot_id": None,
+            "source_volid": None,
         },
     )
+
+
+@VOLUMES.projects(volume.SourceClaimed)
+def source_claimed(recorded: Recorded[volume.SourceClaimed]) -> Patch:
+    """It stays known for good what it was made from, under Cinder's names."""
+    source = recorded.event.source
+    shown = {"snapshot": "snapshot_id", "volume": "source_volid"}.get(source.kind)
+    return _changed(recorded, **({shown: UUID(source.id)} if shown else {}))
 
 
 @VOLUMES.projects(encryption.EncryptionFixed)
@@ -323,6 +335,8 @@ class VolumeRow(msgspec.Struct, frozen=True):
     encryption_key_id: str | None = None
     migration_status: str | None = None
     multiattach: bool = False
+    snapshot_id: UUID | None = None
+    source_volid: UUID | None = None
 
 
 class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):

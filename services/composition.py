@@ -194,7 +194,7 @@ def placement_rules(settings: Settings) -> Rules:
         "GoodnessWeigher": chosen.goodness_multiplier,
     }
     weighers: dict[str, float] = {name: multipliers[name] for name in chosen.weighers}
-    return Rules(filters=chosen.filters, weighers=weighers)
+    return Rules(filters=chosen.filters, weighers=weighers, copies_stay=chosen.copies_stay)
 
 
 def instance(role: str) -> str:

@@ -31,6 +31,7 @@ from services.processes.backend_work import BackendWork, answered
 from services.processes.backing_up import BackingUp, Restoring
 from services.processes.backup_keeping import BackupDeletion, BackupImport
 from services.processes.backup_sweep import sweep_backups, sweep_captures
+from services.processes.copying import Copier
 from services.processes.deadlines import keep_deadlines
 from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
@@ -43,6 +44,7 @@ from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
 from services.processes.restored import Restored
+from services.processes.reverting import Reverting
 from services.processes.runtime import ProcessManager, Worker, Workload
 from services.processes.settlement import Settlement
 from services.processes.snapshot import (
@@ -267,8 +269,12 @@ async def backend(node: Node, name: str) -> None:
     }
 
     neighbours = Neighbours(settings, name, open_driver=node.open_driver)
-    moving = Moving(
-        **shared, reach=neighbours.driver, copy_timeout_s=settings.processes.copy_timeout_s
+    copier = Copier(
+        backend=host,
+        driver=driver,
+        reach=neighbours.driver,
+        clock=node.clock,
+        timeout_s=settings.processes.copy_timeout_s,
     )
     images = node.open_images()
     downloads = Downloads(
@@ -315,12 +321,15 @@ async def backend(node: Node, name: str) -> None:
             _beside(keep_swept(partial(sweep_images, node.commands, downloads), where=host)),
             _beside(exporting.keep_exported()),
         ):
-            provisioning = Provisioning(**shared, downloads=downloads, restored=restored)
+            provisioning = Provisioning(
+                **shared, copier=copier, downloads=downloads, restored=restored
+            )
             uploading = Uploading(
                 **shared, images=images, send_timeout_s=settings.processes.copy_timeout_s
             )
-            others = (provisioning, uploading, moving, backing_up, restoring)
-            await _work(node, *(kind(**shared) for kind in BACKEND_WORK), *others)
+            work = [kind(**shared) for kind in BACKEND_WORK]
+            work += [kind(**shared, copier=copier) for kind in (Moving, Reverting)]
+            await _work(node, provisioning, uploading, *work, backing_up, restoring)
     finally:
         await images.close()
         await backups.close()

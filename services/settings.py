@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from domain.deadlines import WAITS
+from domain.deadlines import NAMES
 from services import settings_reference
 from services import settings_sources as sources
 from services.settings_sources import Setting, SettingsError
@@ -24,7 +24,6 @@ __all__ = ["Backend", "Setting", "Settings", "SettingsError", "flags", "load", "
 GIB = 1 << 30
 MOST_S = 3e9
 """A hundred years: more than anybody waits, and less than breaks the arithmetic of dates."""
-DEADLINES = sorted({wait.deadline for states in WAITS.values() for wait in states.values()})
 
 HexId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Name = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]+$")]  # a token of a NATS subject
@@ -167,6 +166,17 @@ class Placement(Section, frozen=True, kw_only=True):
         float, says("Weight of the number of volumes. Below 0: the fewest first.")
     ] = -1.0
     goodness_multiplier: Annotated[float, says("Weight of goodness functions.")] = 1.0
+    copies_stay: Annotated[
+        bool,
+        says(
+            "Whether volumes made from snapshots or volumes stay on the backend of those. If not,"
+            " backends that can read them may copy them (Cinder: snapshot_same_host)."
+        ),
+    ] = True
+    copies_same_zone: Annotated[
+        bool,
+        says("Whether they stay in the availability zone, too (Cinder: cloned_volume_same_az)."),
+    ] = True
 
 
 class Messages(Section, frozen=True, kw_only=True):
@@ -355,6 +365,10 @@ class Deadlines(Section, frozen=True, kw_only=True):
         Seconds,
         says("A retype or migration, until the volume stays what and where it was.", le=MOST_S),
     ] = 2 * 86400.0
+    copying_s: Annotated[
+        Seconds,
+        says("As `creation_s`, where a volume is made from a snapshot or a volume.", le=MOST_S),
+    ] = 2 * 86400.0
     interval_s: Annotated[Seconds, says("How often to look for what is overdue.", le=MOST_S)] = 30.0
     grace_s: Annotated[
         float,
@@ -364,7 +378,7 @@ class Deadlines(Section, frozen=True, kw_only=True):
     @property
     def allowed(self) -> dict[str, float]:
         """The deadlines by their names, in seconds."""
-        return {name: getattr(self, f"{name}_s") for name in DEADLINES}
+        return {name: getattr(self, f"{name}_s") for name in NAMES}
 
 
 class Relay(Section, frozen=True, kw_only=True):
@@ -556,9 +570,10 @@ def _refuse_hasty_deadlines(settings: Settings) -> None:
     """What may still succeed must not be given up: a driver's call, and its worker's death."""
     processes = settings.processes
     least = {
-        **dict.fromkeys(DEADLINES, processes.driver_timeout_s + processes.ack_wait_s),
+        **dict.fromkeys(NAMES, processes.driver_timeout_s + processes.ack_wait_s),
         "moving": processes.copy_timeout_s + processes.ack_wait_s,
         "backup": processes.copy_timeout_s + processes.ack_wait_s,
+        "copying": processes.copy_timeout_s + processes.ack_wait_s,
         "placement": settings.placement.patience_s,
     }
     for name, allowed_s in settings.deadlines.allowed.items():

@@ -48,6 +48,11 @@ class CastellanKeyManager:
             )
         )
 
+    async def copy_key(self, name: str, key_id: str) -> str:
+        key = await self.get(key_id)
+        copied = SymmetricKey(key.algorithm, key.bits, key.material, name=f"{PREFIX}{name}")
+        return await self._ask(lambda context: self._manager.store(context, copied))
+
     async def get(self, key_id: str) -> Key:
         try:
             found: Any = await self._ask(lambda context: self._manager.get(context, key_id))

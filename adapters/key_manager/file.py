@@ -55,6 +55,20 @@ class FileKeyManager:
         await self._with("create", name, create)
         return name
 
+    async def copy_key(self, name: str, key_id: str) -> str:
+        wanted = await self.get(key_id)
+
+        def copy(path: Path) -> None:
+            if not path.exists():
+                _write(path, wanted)
+            elif _read(path) != wanted:
+                raise KeyRefused(f"{path} is another key, not a copy of {key_id}")
+            else:
+                sync_directory(path.parent)  # as above
+
+        await self._with("copy", name, copy)
+        return name
+
     async def get(self, key_id: str) -> Key:
         try:
             return await self._with("read", key_id, _read, locked=False)

@@ -18,10 +18,11 @@ class MemoryKeyManager:
     async def create_key(self, name: str, *, algorithm: str, bits: int) -> str:
         if bits < 8 or bits % 8:
             raise KeyRefused(f"no key has {bits} bits")
-        key_id = f"key-{next(self._numbers)}"
         material = self._random_bytes(bits // 8)
-        self._kept[key_id] = (name, Key(algorithm=algorithm, bits=bits, material=material))
-        return key_id
+        return self._keep(name, Key(algorithm=algorithm, bits=bits, material=material))
+
+    async def copy_key(self, name: str, key_id: str) -> str:
+        return self._keep(name, await self.get(key_id))
 
     async def get(self, key_id: str) -> Key:
         if key_id not in self._kept:
@@ -39,3 +40,8 @@ class MemoryKeyManager:
 
     async def close(self) -> None:
         pass
+
+    def _keep(self, name: str, key: Key) -> str:
+        key_id = f"key-{next(self._numbers)}"
+        self._kept[key_id] = (name, key)
+        return key_id

@@ -46,6 +46,12 @@ class KeyManager(Protocol):
         must not have two asks `named` first.
         """
 
+    async def copy_key(self, name: str, key_id: str) -> str:
+        """A key of its own under a name, equal to another; its id. Otherwise as `create_key`.
+
+        Raises NotFound if there is nothing to copy.
+        """
+
     async def get(self, key_id: str) -> Key:
         """Raises NotFound."""
 

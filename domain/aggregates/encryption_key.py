@@ -4,17 +4,18 @@ Its life is its own, so that a volume can be deleted while the key manager is aw
 told here; the key itself is nowhere but in the key manager.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID, uuid5
 
 from domain.aggregate import Aggregate
+from domain.codec import upcasts
 from domain.encryption import Encryption
 from domain.event import Event, Moment, event
 from domain.lifecycle import Lifecycle
 from domain.machines.encryption_key import ENCRYPTION_KEY
 
 
-@event("encryption_key.requested")
+@event("encryption_key.requested", version=2)
 class Requested(Event, frozen=True):
     """A volume needs a key, and was asked for in the same append."""
 
@@ -22,6 +23,14 @@ class Requested(Event, frozen=True):
     project_id: str
     algorithm: str
     bits: int
+    cloned_from: str | None
+    """The id of the key that it has to be equal to; null: it is to be a new one."""
+
+
+@upcasts("encryption_key.requested", from_version=1)
+def _requested(fields: dict[str, Any]) -> dict[str, Any]:
+    """There were no volumes that begin with what others hold."""
+    return {**fields, "cloned_from": None}
 
 
 @event("encryption_key.made")
@@ -66,18 +75,29 @@ class EncryptionKey(Aggregate):
 
     kind: ClassVar[str] = "encryption_key"
     lifecycle: ClassVar[Lifecycle] = ENCRYPTION_KEY
+    snapshot_version: ClassVar[int] = 2
 
     volume_id: str = ""
     project_id: str = ""
     algorithm: str = ""
     bits: int = 0
+    cloned_from: str | None = None
     key_id: str | None = None
 
     @classmethod
     def request(
-        cls, volume_id: UUID, *, project_id: str, encryption: Encryption, at: Moment
+        cls,
+        volume_id: UUID,
+        *,
+        project_id: str,
+        encryption: Encryption,
+        cloned_from: str | None = None,
+        at: Moment,
     ) -> "EncryptionKey":
-        """The key of a volume that is to be encrypted; to be stored with the volume's request."""
+        """The key of a volume that is to be encrypted; to be stored with the volume's request.
+
+        `cloned_from` is the id of the key by which what it is made from is encrypted.
+        """
         key = cls(id=key_of(volume_id))
         key.record(
             Requested(
@@ -85,6 +105,7 @@ class EncryptionKey(Aggregate):
                 project_id=project_id,
                 algorithm=encryption.algorithm,
                 bits=encryption.key_bits,
+                cloned_from=cloned_from,
             ),
             at,
         )
@@ -129,6 +150,7 @@ class EncryptionKey(Aggregate):
             case Requested():
                 self.volume_id, self.project_id = event.volume_id, event.project_id
                 self.algorithm, self.bits = event.algorithm, event.bits
+                self.cloned_from = event.cloned_from
             case Made():
                 self.key_id = event.key_id
             case _:

@@ -8,12 +8,15 @@ ALIVE = (
     "making",
     "available",
     "backing_up",
+    "restoring",
     "error",
     "cancelling",
     "deleting",
     "removing",
     "error_deleting",
 )
+
+RESETTABLE = tuple(state for state in ALIVE if state != "restoring")
 
 SETTLED = ("available", "error", "error_deleting")
 """Its backend holds it (in error: perhaps), and nothing is owed to it."""
@@ -43,6 +46,9 @@ SNAPSHOT = Lifecycle(
         # straight from deleting when no worker came to delete it
         ("deletion_failed",        ["deleting", "removing"],  "error_deleting"),
         ("found_busy",             ["removing"],              "available"),
+        # its volume is taken back to it, and must find it: that ends, whatever comes of it
+        ("restoring_begun",        ["available"],             "restoring"),
+        ("restoring_ended",        ["restoring"],             "available"),
         ("described",              ALIVE,                     STAYS),
         ("metadata_changed",       ALIVE,                     STAYS),
         # along with its volume
@@ -50,7 +56,7 @@ SNAPSHOT = Lifecycle(
         ("retyped",                ALIVE,                     STAYS),
         # an administrator knows better; what is being removed cannot be said to be well
         ("reset_to_available",       SETTLED,                 "available"),
-        ("reset_to_error",           ALIVE,                   "error"),
+        ("reset_to_error",           RESETTABLE,              "error"),
         ("reset_to_error_deleting",  SETTLED,                 "error_deleting"),
     ],
     final=["deleted"],
@@ -62,6 +68,7 @@ VISIBLE_STATUS = {
     "making": "creating",
     "available": "available",
     "backing_up": "backing-up",
+    "restoring": "restoring",
     "error": "error",
     "cancelling": "deleting",
     "deleting": "deleting",

@@ -108,6 +108,11 @@ VOLUME = Lifecycle(
         # it may hold a part of what it was to hold
         ("restore_failed",         ["available"],                  "error_restoring"),
         ("restore_cancelled",      ["available"],                  "error"),
+        ("reversion_requested",    ["available"],                  STAYS),
+        ("reversion_started",      ["available"],                  STAYS),
+        ("reverted",               ["available"],                  STAYS),
+        ("reversion_refused",      ["available"],                  STAYS),
+        ("reversion_failed",       ["available"],                  "error"),
         ("upload_requested",       ["available"],                  STAYS),
         ("upload_started",         ["available"],                  STAYS),
         ("uploaded",               ["available"],                  STAYS),

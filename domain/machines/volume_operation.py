@@ -49,6 +49,13 @@ VOLUME_OPERATION = Lifecycle(
         ("restored",               ["restoring"],                     IDLE),
         ("restore_failed",         ["restoring"],                     IDLE),
         ("restore_cancelled",      ["restoring"],                     IDLE),
+        # its snapshot is being restored meanwhile
+        ("reversion_requested",    [IDLE],                            "reverting"),
+        # again in rewriting: the worker that held the claim is gone, another takes it over
+        ("reversion_started",      ["reverting", "rewriting"],        "rewriting"),
+        ("reverted",               ["rewriting"],                     IDLE),
+        ("reversion_refused",      ["reverting"],                     IDLE),
+        ("reversion_failed",       ["rewriting"],                     IDLE),
         # its content becomes an image
         ("upload_requested",       [IDLE],                            "uploading"),
         # again in sending, as above; what it goes on with is decided by what is there of the image
@@ -82,6 +89,8 @@ VISIBLE_OPERATION = {
     "maintenance": "maintenance",
     "backing_up": "backing-up",
     "restoring": "restoring-backup",
+    "reverting": "reverting",
+    "rewriting": "reverting",
     "uploading": "uploading",
     "sending": "uploading",
     "attaching": "attaching",

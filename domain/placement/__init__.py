@@ -8,7 +8,7 @@ from domain.placement.deciding import place
 from domain.placement.decision import Decision, Verdict
 from domain.placement.growing import Room, room_to_grow
 from domain.placement.pool import DEFAULT_RATIO, UNLIMITED, Pool
-from domain.placement.request import Origin, Request, Rules, Tried
+from domain.placement.request import Origin, Request, Rules, Supply, Tried
 
 __all__ = [
     "DEFAULT_RATIO",
@@ -20,6 +20,7 @@ __all__ = [
     "Request",
     "Room",
     "Rules",
+    "Supply",
     "Tried",
     "Verdict",
     "place",

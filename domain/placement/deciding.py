@@ -47,8 +47,9 @@ def place(
             groups[""].append(index)
     fit = [pools[index] for index in groups[""]]
     raws, totals = _weighed(fit, request, rules, promised)
-    own = request.origin.pool if request.origin is not None else None
-    ranked = sorted(  # stable: first wins; staying costs nothing
+    near = request.origin or request.supply
+    own = near.pool if near is not None else None
+    ranked = sorted(  # stable: first wins; staying costs nothing, and copying the least there
         range(len(fit)), key=lambda i: (fit[i].name == own, totals[i]), reverse=True
     )
     rank = {groups[""][place]: place for place in ranked}

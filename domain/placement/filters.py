@@ -81,10 +81,10 @@ def encryption(request: Request, promised: Promised) -> Refuses | None:
 
 
 def reachable(request: Request, promised: Promised) -> Refuses | None:
-    """Where a volume that moves may go, and of a backend that can read what it holds."""
+    """Where a volume that moves may go, and of a backend that can read what it holds, or is to."""
     origin = request.origin
     if origin is None:
-        return None
+        return _supplied(request)
 
     def refuses(pool: Pool) -> str | None:
         if pool.name in origin.barred:
@@ -95,6 +95,23 @@ def reachable(request: Request, promised: Promised) -> Refuses | None:
             return None if origin.may_stay else "holds it already"
         if pool.backend != origin.backend and origin.backend not in _readable(pool):
             return f"cannot exchange data with {origin.backend}"
+        return None
+
+    return refuses
+
+
+def _supplied(request: Request) -> Refuses | None:
+    supply = request.supply
+    if supply is None:
+        return None
+
+    def refuses(pool: Pool) -> str | None:
+        if pool.backend == supply.backend:
+            return None
+        if not supply.elsewhere:
+            return f"is not of {supply.backend}, which has what it is made from"
+        if supply.backend not in _readable(pool):
+            return f"cannot read from {supply.backend}, which has what it is made from"
         return None
 
     return refuses

@@ -36,6 +36,20 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.pool.partition("#")[0]
 
 
+class Supply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where what a new volume is to hold comes from."""
+
+    pool: str
+    """Preferred if it fits."""
+    elsewhere: bool = False
+    """Whether other backends may take a copy of it."""
+
+    @property
+    def backend(self) -> str:
+        """host@backend"""
+        return self.pool.partition("#")[0]
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
     """Everything about a volume that decides where it goes."""
 
@@ -54,6 +68,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dic
     """Whether its type leaves encryption to the backend (control location back-end)."""
     origin: Origin | None = None
     """Where it is now; None: nowhere yet."""
+    supply: Supply | None = None
+    """Where what it is made from is; None: it is made from nothing that a backend has."""
 
     @cached_property
     def wants_thick(self) -> bool:
@@ -64,5 +80,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dic
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Which filters and weighers count, in order; a weigher with its multiplier."""
 
+    copies_stay: bool = True
+    """Whether what is made from something stays on the backend of that."""
     filters: Sequence[str] = ("AvailabilityZoneFilter", "CapacityFilter", "CapabilitiesFilter")
     weighers: Mapping[str, float] = msgspec.field(default_factory=lambda: {"CapacityWeigher": 1.0})

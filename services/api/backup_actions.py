@@ -21,7 +21,7 @@ from services.api.call import Call
 from services.api.routing import Route
 from services.commands.backup import DeleteBackup, ResetBackup, RestoreBackup
 from services.commands.backup_records import ExportBackup, ImportBackup
-from services.commands.volume import CreateVolume
+from services.commands.creation import CreateVolume
 
 SERVICE = "lapilli"
 """What Cinder calls the backup driver: only records of the same can be imported."""
@@ -93,7 +93,7 @@ async def _restored_anew(call: Call, row: BackupRow, name: str) -> UUID:
         availability_zone=None,
         default_zone=settings.placement.default_zone,
         known_zones=call.application.zones(),
-        type_visible_to=call.visible_project,
+        visible_to=call.visible_project,
         backup_id=row.id,
         at=call.moment(),
     )

@@ -43,6 +43,7 @@ MULTIATTACH = "volume:multiattach"
 MIGRATE = "volume_extension:volume_admin_actions:migrate_volume"
 MIGRATE_COMPLETION = "volume_extension:volume_admin_actions:migrate_volume_completion"
 EXTEND = "volume:extend"
+REVERT = "volume:revert_to_snapshot"
 EXTEND_ATTACHED = "volume:extend_attached_volume"
 UPDATE_READONLY = "volume:update_readonly_flag"
 FIELD_IMAGE_METADATA = "volume_extension:volume_image_metadata:show"
@@ -178,6 +179,7 @@ RULES: Mapping[str, str] = {
     MIGRATE_COMPLETION: ADMIN,
     EXTEND: MEMBER,
     EXTEND_ATTACHED: MEMBER,
+    REVERT: MEMBER,
     GET: READER,
     GET_ALL: READER,
     UPDATE: MEMBER,

@@ -1,5 +1,7 @@
 """Finding the snapshot that a path names, as far as the caller may see it."""
 
+from uuid import UUID
+
 from domain.errors import NotFound
 from projections import snapshots
 from projections.snapshots import SnapshotRow
@@ -12,7 +14,11 @@ from services.api.policy import Owner
 async def named(call: Call) -> SnapshotRow:
     """The snapshot of the path's `snapshot_id`. Raises NotFound if there is none, or it is another
     project's; Forbidden if it may not be seen."""
-    id = named_id(call, "snapshot")
+    return await by_id(call, named_id(call, "snapshot"))
+
+
+async def by_id(call: Call, id: UUID) -> SnapshotRow:
+    """The same of a snapshot that is named elsewhere."""
     row = await call.application.views.read(snapshots.find, id, call.visible_project)
     if row is None:
         raise NotFound(kind="snapshot", id=str(id))

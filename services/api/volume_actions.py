@@ -10,6 +10,7 @@ from services.api import (
     volume_moving,
     volume_properties,
     volume_reset,
+    volume_reversion,
     volume_uploading,
 )
 from services.api.action import Action, Actions, Nothing
@@ -37,6 +38,7 @@ ACTIONS = Actions(
         *volume_attaching.ACTIONS,
         *volume_properties.ACTIONS,
         *volume_reset.ACTIONS,
+        *volume_reversion.ACTIONS,
         *volume_moving.ACTIONS,
         *volume_uploading.ACTIONS,
     ),

@@ -16,7 +16,7 @@ Size = Annotated[int, Meta(ge=1, le=MAX_SIZE_GIB, description="GiB")]
 class NewVolume(msgspec.Struct, kw_only=True):
     """A volume to be made. Null means absent."""
 
-    size: Size
+    size: Size | None = None
     name: Words | UnsetType | None = UNSET
     description: Words | UnsetType | None = UNSET
     display_name: Words | None = None

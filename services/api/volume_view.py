@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -136,6 +137,8 @@ async def details(
             multiattach=row.multiattach,
             attachments=_attached(call, attached.get(row.id, ())),
             links=links(id),
+            snapshot_id=_text(row.snapshot_id),
+            source_volid=_text(row.source_volid),
             encrypted=row.encrypted,
             **since,
         )
@@ -158,6 +161,10 @@ async def details(
             detail.project = row.project_id
         found.append(detail)
     return found
+
+
+def _text(id: UUID | None) -> str | None:
+    return None if id is None else str(id)
 
 
 def _metadata(row: VolumeRow, found: Sequence[AttachmentRow]) -> dict[str, str]:

@@ -7,20 +7,23 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.responses import Response
 
-from domain.errors import InvalidRequest, NotFound
+from domain.aggregates.volume import Volume
+from domain.errors import InvalidRequest
 from domain.image import ChosenImage
 from domain.lifecycle import IDLE
 from domain.specs import multiattach
 from projections import volumes
+from projections.snapshots import SnapshotRow
+from projections.volume_types import VolumeTypeRow
 from projections.volumes import VolumeRow
 from services import images
-from services.api import backup_query, microversions, rules, volume_lookup, volume_query
+from services.api import microversions, rules, volume_lookup, volume_query, volume_sources
 from services.api import volume_bodies as given
-from services.api.bodies import is_yes
 from services.api.call import Call
 from services.api.routing import Parameter, Route
 from services.api.volume_view import Link, VolumeDetail, VolumeSummary, details, linker
-from services.commands.volume import CreateVolume, DeleteVolume, DescribeVolume
+from services.commands.creation import CreateVolume
+from services.commands.volume import DeleteVolume, DescribeVolume
 
 
 class OneVolume(msgspec.Struct):
@@ -60,19 +63,16 @@ class SummaryAnswer(msgspec.Struct):
 
 
 async def create(call: Call) -> Response:
-    """Accepts a volume, with nothing on it or an image; it is made afterwards."""
+    """Accepts a volume, raw or with what an image, a snapshot or a volume holds; it is made
+    afterwards."""
     strict = ("volume",) if call.has(microversions.STRICT_BODIES) else ()
     body = await call.body(given.CreateBody, strict=strict)
     wish = body.volume
     settings = call.application.settings
-    await _refuse_sources(call, wish)
-    image = await _image(call, wish)
-    type_name = wish.volume_type or (image.properties.get(images.TYPE_PROPERTY) if image else None)
-    if not type_name:
-        type_name = await call.catalogue.default(
-            call.caller.project_id, otherwise=settings.volume_types.default
-        )
-    volume_type = await call.catalogue.find(type_name, project_id=call.visible_project)
+    original = await volume_sources.original(call, wish)
+    image = await volume_sources.image(call, wish)
+    volume_type = await _type(call, wish, original=original, image=image)
+    inherited = original is not None and not wish.volume_type
     call.check(rules.CREATE if image is None else rules.CREATE_FROM_IMAGE)
     if multiattach(volume_type.extra_specs):
         call.check(rules.MULTIATTACH)
@@ -84,67 +84,44 @@ async def create(call: Call) -> Response:
         name=_either(wish.name, wish.display_name),
         description=_either(wish.description, wish.display_description),
         metadata=wish.metadata or {},
-        volume_type_id=volume_type.id,
+        volume_type_id=None if inherited else volume_type.id,
+        snapshot_id=wish.snapshot_id,
+        source_volume_id=wish.source_volid,
+        copies=await volume_sources.copy_rules(call),
         availability_zone=wish.availability_zone,
         default_zone=settings.placement.default_zone,
         known_zones=call.application.zones(),
-        type_visible_to=call.visible_project,
+        visible_to=call.visible_project,
         hints=body.hints or wish.hints or {},
         image=image,
-        backup_id=await _backup_id(call, wish),
+        backup_id=await volume_sources.backup_id(call, wish),
         at=call.moment(),
     )
-    await call.application.execute(command)
+    requested: Volume = await call.application.execute(command)
     row = await call.application.views.read(volumes.find, command.id)
-    return await _one(call, 202, row or _as_requested(command))
+    return await _one(call, 202, row or _as_requested(command, requested))
 
 
-async def _refuse_sources(call: Call, wish: given.NewVolume) -> None:
-    """What else is named than an image does not exist, or cannot be read yet."""
-    for kind, id, since in (
-        ("snapshot", wish.snapshot_id, 0),
-        ("group", wish.group_id, microversions.VOLUME_GROUP),
-        ("group", wish.consistencygroup_id, 0),
-    ):
-        if id is not None and call.has(since):
-            raise NotFound(kind=kind, id=str(id))
-    if wish.source_volid is not None:
-        await _refuse_source(call, wish.source_volid)
-    if is_yes(wish.multiattach):
-        raise InvalidRequest(
-            "Invalid input for field/attribute multiattach: it is a property of volume types and"
-            " cannot be asked for by itself."
-        )
+async def _type(
+    call: Call,
+    wish: given.NewVolume,
+    *,
+    original: VolumeRow | SnapshotRow | None,
+    image: ChosenImage | None,
+) -> VolumeTypeRow:
+    """The type that is named, else that of what it is made from, else the default one.
 
-
-async def _backup_id(call: Call, wish: given.NewVolume) -> UUID | None:
-    """The backup that it is to hold, if any. Raises NotFound, Forbidden, InvalidRequest."""
-    if wish.backup_id is None or not call.has(microversions.FROM_BACKUP):
-        return None
-    if wish.image_ref or wish.image_id:
-        raise InvalidRequest("A volume is made of an image or of a backup, not of both.")
-    return (await backup_query.by_id(call, wish.backup_id, rules.BACKUP_GET)).id
-
-
-async def _image(call: Call, wish: given.NewVolume) -> ChosenImage | None:
-    """What is to be on it, if anything. Raises InvalidRequest, OutOfStep, Unavailable."""
-    reference = wish.image_ref or wish.image_id
-    if not reference:
-        return None
-    found = await images.find(
-        call.application.images,
-        reference,
-        project_id=call.caller.project_id,
-        formats=call.application.settings.image_service.formats,
+    Raises NotFound.
+    """
+    of_image = image.properties.get(images.TYPE_PROPERTY) if image else None
+    if named := wish.volume_type or of_image:
+        return await call.catalogue.find(named, project_id=call.visible_project)
+    if original is not None:
+        return await call.catalogue.find(str(original.volume_type_id), project_id=None)
+    default = await call.catalogue.default(
+        call.caller.project_id, otherwise=call.application.settings.volume_types.default
     )
-    return images.chosen(found)
-
-
-async def _refuse_source(call: Call, id: UUID) -> None:
-    source = await call.application.views.read(volumes.find, id, call.visible_project)
-    if source is None:
-        raise NotFound(kind="volume", id=str(id))
-    raise InvalidRequest("Creating a volume from another volume is not supported by this version.")
+    return await call.catalogue.find(default, project_id=call.visible_project)
 
 
 async def list_brief(call: Call) -> Response:
@@ -231,7 +208,7 @@ def _either(name: str | UnsetType | None, display_name: str | None) -> str | Non
     return display_name if name is UNSET else name
 
 
-def _as_requested(command: CreateVolume) -> VolumeRow:
+def _as_requested(command: CreateVolume, requested: Volume) -> VolumeRow:
     """What the read model will show, when it is late."""
     return VolumeRow(
         id=command.id,
@@ -239,15 +216,15 @@ def _as_requested(command: CreateVolume) -> VolumeRow:
         user_id=command.user_id,
         name=command.name,
         description=command.description,
-        size_gib=command.size_gib,
+        size_gib=requested.size_gib,
         status="creating",
-        availability_zone=command.availability_zone or command.default_zone,
-        volume_type_id=command.volume_type_id,
+        availability_zone=requested.availability_zone,
+        volume_type_id=UUID(requested.volume_type_id),
         metadata=command.metadata,
         host=None,
-        bootable=False,
+        bootable=requested.bootable,
         readonly=None,
-        image_metadata={},
+        image_metadata=requested.image_metadata,
         provider_id=None,
         created_at=command.at.at,
         updated_at=None,
@@ -257,7 +234,9 @@ def _as_requested(command: CreateVolume) -> VolumeRow:
         operation=IDLE,
         attach_status="detached",
         migration_status=None,
-        multiattach=False,
+        multiattach=requested.multiattach,
+        snapshot_id=command.snapshot_id,
+        source_volid=command.source_volume_id,
     )
 
 

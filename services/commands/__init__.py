@@ -8,6 +8,7 @@ from services.commands import (
     backup,
     backup_records,
     backup_work,
+    creation,
     default_type,
     encryption_key,
     exporting,
@@ -22,6 +23,7 @@ from services.commands import (
     quota_limits,
     remnant,
     retype,
+    reverting,
     service,
     settling,
     snapshot,
@@ -35,6 +37,7 @@ from services.commands import (
 from services.unit_of_work import UnitOfWork
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
+    **creation.HANDLERS,
     **volume.HANDLERS,
     **backup.HANDLERS,
     **backup_work.HANDLERS,
@@ -48,6 +51,7 @@ HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     **transfer.HANDLERS,
     **volume_properties.HANDLERS,
     **retype.HANDLERS,
+    **reverting.HANDLERS,
     **migration.HANDLERS,
     **move.HANDLERS,
     **attaching.HANDLERS,

@@ -9,11 +9,15 @@ from domain.event import Moment
 from services.unit_of_work import UnitOfWork
 
 
-def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[EncryptionKey]:
+def encrypted(
+    volume: Volume, volume_type: VolumeType, at: Moment, *, original: Volume | None
+) -> list[EncryptionKey]:
     """Fixes how a new volume is encrypted; the key that it needs, to be stored in the same append.
 
-    None where its type is not encrypted. Raises InvalidRequest where several hosts may write
-    (Cinder: 400), and where an image would have to be encrypted on its way.
+    None where its type is not encrypted. What it holds from the beginning is encrypted with the key
+    of the `original`: its own key is equal to that, and never the same one. Raises InvalidRequest
+    where several hosts may write (Cinder: 400), and where an image would have to be encrypted on
+    its way.
     """
     wanted = volume_type.encryption
     if wanted is None:
@@ -28,8 +32,14 @@ def encrypted(volume: Volume, volume_type: VolumeType, at: Moment) -> list[Encry
             " to: an image cannot be written to such a volume."
         )
     encryption.fix(volume, wanted, at)
-    project_id = volume.project_id
-    return [EncryptionKey.request(volume.id, project_id=project_id, encryption=wanted, at=at)]
+    key = EncryptionKey.request(
+        volume.id,
+        project_id=volume.project_id,
+        encryption=wanted,
+        cloned_from=None if original is None else original.encryption_key_id,
+        at=at,
+    )
+    return [key]
 
 
 async def without_key(

@@ -9,7 +9,7 @@ from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import BACK_END
 from domain.errors import Conflict, InvalidRequest
-from domain.placement import Decision, Pool, Request, Room, Rules, place, room_to_grow
+from domain.placement import Decision, Pool, Request, Room, Rules, Supply, place, room_to_grow
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
@@ -98,9 +98,16 @@ async def room_on(
 
 
 async def request_of(
-    volume: Volume, work: UnitOfWork, *, volume_type_id: str | None = None
+    volume: Volume,
+    work: UnitOfWork,
+    *,
+    volume_type_id: str | None = None,
+    copies_stay: bool = True,
 ) -> Request:
-    """What placement is asked for this volume, as one of its own type or of another."""
+    """What placement is asked for this volume, as one of its own type or of another.
+
+    `copies_stay` keeps one that is made from something on the backend of that.
+    """
     volume_type = await work.load(VolumeType, UUID(volume_type_id or volume.volume_type_id))
     return Request(
         size_gib=volume.size_gib,
@@ -112,7 +119,21 @@ async def request_of(
         tried=volume.tried,
         encrypted_by_backend=volume.encryption is not None
         and volume.encryption.control_location == BACK_END,
+        supply=await _supply(volume, work, copies_stay=copies_stay),
     )
+
+
+async def _supply(volume: Volume, work: UnitOfWork, *, copies_stay: bool) -> Supply | None:
+    """Where what it is being made from is. What servers write to only its own backend can copy, all
+    of it as of one moment."""
+    source = volume.source
+    if not volume.holds_source or source is None or source.host is None:
+        return None
+    still = True
+    if source.kind == "volume" and not copies_stay:
+        original = await work.load(Volume, UUID(source.id))
+        still = not original.attachments
+    return Supply(pool=source.host, elsewhere=still and not copies_stay)
 
 
 async def _places(volume: Volume, work: UnitOfWork) -> dict[str, str]:

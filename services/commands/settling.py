@@ -16,7 +16,14 @@ from domain.aggregates.remnant import Remnant
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume, giving_up
-from domain.aggregates.volume.under_way import BackingUp, Migration, Offer, Restoring, Retype
+from domain.aggregates.volume.under_way import (
+    BackingUp,
+    Migration,
+    Offer,
+    Restoring,
+    Retype,
+    Reversion,
+)
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
 
@@ -50,6 +57,10 @@ async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> 
         backup = await work.load(Backup, UUID(given_up.backup_id))
         backup_giving_up.end_waiting(backup, reason, at)
         settled += [backup, *await keep(backup, work, at)]
+    if isinstance(given_up, Reversion):
+        snapshot = await work.load(Snapshot, UUID(given_up.snapshot_id))
+        snapshot.end_restoring(at)
+        settled.append(snapshot)
     if move is not None:
         settled += [move, *left_at_target(move, reason, at)]
     return [*settled, *[await roll_back(id, work, at) for id in paid_by]]

@@ -1,57 +1,23 @@
 """Commands about volumes: from users, and from the processes that carry their wishes out."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.aggregate import Aggregate
-from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.volume import Volume, detaching, imaging
-from domain.aggregates.volume_type import VolumeType
-from domain.errors import InvalidRequest, NotFound, OverQuota
+from domain.errors import NotFound
 from domain.event import Moment
-from domain.image import ChosenImage
 from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
-from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
 from services.commands import following, settling
-from services.commands.backup import claim, restored_from
-from services.commands.encrypting import encrypted, unneeded
-from services.commands.placing import allowed_zones, checked_hints, decide, request_of
+from services.commands.encrypting import unneeded
+from services.commands.placing import decide, request_of
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
-
-
-class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
-    """A new volume, with nothing on it or an image. `known_zones` are the availability zones
-    there are when it is asked for.
-
-    `type_visible_to` is the project that must see the type; None sees all.
-    """
-
-    id: UUID
-    project_id: str
-    user_id: str
-    size_gib: int
-    name: str | None
-    description: str | None
-    metadata: dict[str, str]
-    volume_type_id: UUID
-    availability_zone: str | None
-    default_zone: str | None = None
-    """Where it goes if neither it nor its type names a zone; None: anywhere."""
-    known_zones: frozenset[str]
-    type_visible_to: str | None = None
-    hints: Mapping[str, Any] = {}
-    """Cinder's scheduler hints."""
-    image: ChosenImage | None = None
-    backup_id: UUID | None = None
-    """The backup that it is to hold."""
-    """What is to be on it."""
-    at: Moment
 
 
 class DescribeVolume(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,62 +107,6 @@ class FinishDeletion(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> UUID:
-    """Volume and quota reservation in one append, if the type is still as it was read.
-
-    Raises InvalidRequest, NotFound, OverQuota.
-    """
-    volume_type = await work.load(VolumeType, cmd.volume_type_id)
-    volume_type.visible_to(cmd.type_visible_to)
-    _check_size(cmd.size_gib)
-    volume_type.check_size(cmd.size_gib)
-    zones = allowed_zones(
-        cmd.availability_zone,
-        extra_specs=volume_type.extra_specs,
-        known=cmd.known_zones,
-        default=cmd.default_zone,
-    )
-    reservation = QuotaReservation.reserve(
-        uuid5(cmd.id, "reservation"),
-        project_id=cmd.project_id,
-        subject=cmd.id,
-        amounts=of_type({VOLUMES: 1, GIGABYTES: cmd.size_gib}, str(cmd.volume_type_id)),
-        largest_gib=cmd.size_gib,
-        at=cmd.at,
-    )
-    volume = Volume.request(
-        cmd.id,
-        project_id=cmd.project_id,
-        user_id=cmd.user_id,
-        size_gib=cmd.size_gib,
-        name=checked_name(cmd.name, field="name"),
-        description=checked_name(cmd.description, field="description"),
-        metadata={**checked_metadata(cmd.metadata), **restored_from(cmd.backup_id)},
-        volume_type_id=cmd.volume_type_id,
-        availability_zone=zones[0] if len(zones) == 1 else None,
-        reservation_id=reservation.id,
-        zones=zones,
-        hints=checked_hints(cmd.hints),
-        at=cmd.at,
-    )
-    if cmd.image is not None:
-        imaging.choose(volume, cmd.image, cmd.at)
-    unchanged: list[Aggregate] = [volume_type]
-    if cmd.backup_id is not None:
-        is_encrypted = volume_type.encryption is not None
-        unchanged.append(
-            await claim(cmd.backup_id, volume, encrypted=is_encrypted, work=work, at=cmd.at)
-        )
-    key = encrypted(volume, volume_type, cmd.at)
-    volume.change_multiattach(volume_type.multiattach, cmd.at)
-    try:
-        await work.commit(reservation, volume, *key, unchanged=unchanged)
-    except OverQuota as over:
-        await work.commit(reservation.refused(over.overs, cmd.at))
-        raise
-    return volume.id
-
-
 async def describe_volume(cmd: DescribeVolume, work: UnitOfWork) -> None:
     """Raises NotFound, InvalidRequest."""
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
@@ -255,7 +165,7 @@ async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
     were promised the room first, Conflict if a backend was closed or opened: then it is decided
     again."""
     volume = await work.load(Volume, cmd.id)
-    request = await request_of(volume, work)
+    request = await request_of(volume, work, copies_stay=cmd.rules.copies_stay)
     decision, closures = await decide(cmd.pools, request, cmd.rules, work)
     volume.place(decision, cmd.at, most=cmd.max_attempts)
     if decision.chosen is None:
@@ -321,13 +231,7 @@ async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment) -> None:
     await work.commit(volume, *await settling.give_back(volume, work, at), *key)
 
 
-def _check_size(size_gib: int) -> None:
-    if not 1 <= size_gib <= MAX_USAGE:
-        raise InvalidRequest(f"Volume size must be 1 to {MAX_USAGE} GiB, not {size_gib}.")
-
-
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
-    CreateVolume: create_volume,
     DescribeVolume: describe_volume,
     ChangeVolumeMetadata: change_volume_metadata,
     DeleteVolume: delete_volume,

@@ -270,7 +270,7 @@ def _volume(row: Row, at: datetime) -> VolumeNotice:
         launched_at=(row["launched_at"] or at).isoformat(),
         created_at=row["created_at"].isoformat(),
         status=_status(row),
-        snapshot_id=row.get("snapshot_id"),
+        snapshot_id=None if row["snapshot_id"] is None else str(row["snapshot_id"]),
         size=row["size_gib"],
         metadata=[Pair(key, value) for key, value in row["metadata"].items()],
         volume_attachment=row.get("attachments", []),

@@ -9,7 +9,7 @@ from uuid import UUID
 from adapters.key_manager.port import PART, KeyManager, KeyRefused
 from domain.aggregates import encryption_key
 from domain.aggregates.encryption_key import EncryptionKey
-from domain.errors import NotAllowed, Unavailable
+from domain.errors import NotAllowed, NotFound, Unavailable
 from domain.event import Recorded
 from services.commands.encryption_key import FinishKeyDestruction, FinishKeyMaking
 from services.processes.runtime import NotYet, ProcessManager, reacts_to
@@ -62,7 +62,7 @@ class EncryptionKeys(ProcessManager):
             if (self.clock() - requested.moment.at).total_seconds() < self._patience_s:
                 raise NotYet(str(away), delay_s=PAUSE_S) from away
             failure = str(away)
-        except KeyRefused as refused:
+        except (KeyRefused, NotFound) as refused:
             failure = str(refused)
         try:
             at = self.moment(requested)
@@ -85,9 +85,11 @@ class EncryptionKeys(ProcessManager):
         there = await self._called(self._keys.named(key.name))
         if there:
             return there[0]
-        return await self._called(
-            self._keys.create_key(key.name, algorithm=key.algorithm, bits=key.bits)
-        )
+        if key.cloned_from is None:
+            making = self._keys.create_key(key.name, algorithm=key.algorithm, bits=key.bits)
+        else:
+            making = self._keys.copy_key(key.name, key.cloned_from)
+        return await self._called(making)
 
     async def _destroy(self, cause: Recorded[Any]) -> None:
         await self._clear(cause.aggregate_id)

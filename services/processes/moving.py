@@ -1,12 +1,9 @@
 """Taking volumes where their moves lead: changed in place, adopted by a pool, or copied."""
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from adapters.drivers.content import Blocks, Fingerprint, fingerprint
-from adapters.drivers.contract import Driver, DriverFailure, TypeChange, VolumeSpec
+from adapters.drivers.contract import DriverFailure, TypeChange, VolumeSpec
 from domain.aggregates import move
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.volume import Volume
@@ -15,10 +12,8 @@ from domain.errors import NotAllowed, Superseded
 from domain.event import Recorded
 from services.commands.move import FinishMove, RecordCopied, StartMove
 from services.processes.backend_work import BackendWork, spec_of
+from services.processes.copying import Copier
 from services.processes.runtime import reacts_to
-
-LOOK_S = 5.0
-"""How long a copy goes on that nobody wants any more."""
 
 Specs = dict[str, str]
 
@@ -26,24 +21,15 @@ Specs = dict[str, str]
 class Moving(BackendWork):
     """Claims what is to come to its backend, or to be changed there; tells what came of it.
 
-    The backend that takes a volume does the work: it reads from the one that has it, which
-    `reach` finds by its `host@backend` where it can be read from here (placement saw to that).
+    The backend that takes a volume does the work: its `copier` reads from the one that has it,
+    which it can (placement saw to that).
     """
 
     name: ClassVar[str] = "moving"
 
-    def __init__(
-        self,
-        *,
-        reach: Callable[[str], Awaitable[Driver | None]],
-        copy_timeout_s: float,
-        look_s: float = LOOK_S,
-        **shared: Any,
-    ) -> None:
+    def __init__(self, *, copier: Copier, **shared: Any) -> None:
         super().__init__(**shared)
-        self._reach = reach
-        self._copy_timeout_s = copy_timeout_s
-        self._look = timedelta(seconds=look_s)
+        self._copier = copier
 
     @reacts_to(move.Placed)
     async def go(self, placed: Recorded[move.Placed]) -> None:
@@ -107,54 +93,23 @@ class Moving(BackendWork):
     async def _carry(self, now: move.Move, attempt: int, placed: Recorded[Any]) -> str | None:
         """Raises DriverFailure, Superseded."""
         there, here = _spec(now, now.from_host), _spec(now, now.target)
-        source = await self._source(now)
-        if source is self.driver and not now.host_copy:
+        if now.from_host.partition("#")[0] == self.backend and not now.host_copy:
             adopted = await self.called(self.driver.adopt_volume(here, there.pool))
             if adopted is not None:
                 return adopted.provider_id
-        return await self.called(
-            self._copy(now, attempt, placed, source=source, there=there, here=here),
-            timeout_s=self._copy_timeout_s,
+        reader = await self._copier.reader(now.from_host)
+        at = self.moment(placed)
+
+        async def still_wanted() -> None:
+            (await self.commands.aggregates.read(move.Move, now.id)).check_claim(attempt)
+
+        async def copied() -> None:
+            await self.run(RecordCopied(id=now.id, attempt=attempt, at=at))
+
+        copying = self._copier.copy(
+            there, reader=reader, into=here, still_wanted=still_wanted, copied=copied
         )
-
-    async def _source(self, now: move.Move) -> Driver:
-        backend = now.from_host.partition("#")[0]
-        source = self.driver if backend == self.backend else await self._reach(backend)
-        if source is None:
-            raise DriverFailure(f"{self.backend} cannot exchange data with {backend}", False)
-        return source
-
-    async def _copy(
-        self,
-        now: move.Move,
-        attempt: int,
-        placed: Recorded[Any],
-        *,
-        source: Driver,
-        there: VolumeSpec,
-        here: VolumeSpec,
-    ) -> str | None:
-        """What is there already, from an attempt that died, is compared just so."""
-
-        def watched(blocks: Blocks) -> Blocks:
-            return self._while_wanted(now.id, attempt, blocks)
-
-        read = Fingerprint()
-        made = await self.driver.write_volume(here, read.of(watched(source.read(there))))
-        await self.run(RecordCopied(id=now.id, attempt=attempt, at=self.moment(placed)))
-        original = read.value if read.complete else await fingerprint(watched(source.read(there)))
-        if await fingerprint(watched(self.driver.read(here))) != original:
-            raise DriverFailure(f"{now.target} does not hold what {now.from_host} does", False)
-        return made.provider_id
-
-    async def _while_wanted(self, id: UUID, attempt: int, blocks: Blocks) -> Blocks:
-        """The blocks, as long as the claim is this attempt's. Raises Superseded."""
-        looked: datetime | None = None
-        async for block in blocks:
-            if looked is None or self.clock() - looked >= self._look:
-                looked = self.clock()
-                (await self.commands.aggregates.read(move.Move, id)).check_claim(attempt)
-            yield block
+        return (await self.called(copying, timeout_s=self._copier.timeout_s)).provider_id
 
     async def _undo(self, mine: move.Move) -> None:
         """What was made after the move had been given up must not stay behind.

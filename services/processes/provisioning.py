@@ -1,18 +1,20 @@
-"""Making placed volumes on their backend: empty, with an image, or with what a backup holds."""
+"""Making placed volumes on their backend: empty, or with what they are made from."""
 
 from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import UUID
 
-from adapters.drivers.contract import DriverFailure, Provisioned, VolumeSpec
+from adapters.drivers.contract import DriverFailure, Provisioned, Source, VolumeSpec
 from domain.aggregates import volume
-from domain.aggregates.volume import Volume
+from domain.aggregates.snapshot import Snapshot
+from domain.aggregates.volume import Volume, connecting
 from domain.errors import Superseded
 from domain.event import Moment, Recorded
 from domain.machines.volume import MAKING
 from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.volume import FinishProvisioning, StartProvisioning
-from services.processes.backend_work import BackendWork, spec_of
+from services.processes.backend_work import BackendWork, spec_of, spec_of_snapshot
+from services.processes.copying import Copier
 from services.processes.downloading import Downloads, ImageFailed
 from services.processes.restored import Restored
 from services.processes.runtime import NotYet, reacts_to
@@ -30,9 +32,11 @@ class Provisioning(BackendWork):
 
     name: ClassVar[str] = "provisioning"
 
-    def __init__(self, *, downloads: Downloads, restored: Restored, **shared: Any) -> None:
+    def __init__(
+        self, *, copier: Copier, downloads: Downloads, restored: Restored, **shared: Any
+    ) -> None:
         super().__init__(**shared)
-        self._restored = restored
+        self._copier, self._restored = copier, restored
         self._downloads = downloads
 
     @reacts_to(volume.Placed)
@@ -90,6 +94,8 @@ class Provisioning(BackendWork):
                 now.source, spec, lambda: self._check_wanted(spec.id, attempt)
             )
             return await self.called(bringing_back, timeout_s=self._restored.timeout_s)
+        if now.source is not None:
+            return await self._copy(spec, now.source, attempt)
         if now.image is None:
             return await self.called(self.driver.create_volume(spec))
 
@@ -103,6 +109,39 @@ class Provisioning(BackendWork):
 
         bringing = self._downloads.bring(now.image, spec, tell)
         return await self.called(bringing, timeout_s=self._downloads.timeout_s)
+
+    async def _copy(self, spec: VolumeSpec, source: volume.Source, attempt: int) -> Provisioned:
+        host = str(source.host)
+        original = await self._original(source)
+        there = _spec_of(original, source.size_gib)
+        if host.partition("#")[0] == self.backend:
+            cloning = self.driver.clone_volume(spec, there)
+            cloned = await self.called(cloning, timeout_s=self._copier.timeout_s)
+            if cloned is not None:
+                return cloned
+        if isinstance(original, Volume) and original.attachments:
+            raise _written_to(original)
+        copying = self._copier.copy(
+            there,
+            reader=await self._copier.reader(host),
+            into=spec,
+            still_wanted=lambda: self._check_wanted(spec.id, attempt),
+        )
+        made = await self.called(copying, timeout_s=self._copier.timeout_s)
+        await self._check_still(original)
+        return made
+
+    async def _original(self, source: volume.Source) -> Volume | Snapshot:
+        kind = Snapshot if source.kind == "snapshot" else Volume
+        return await self.commands.aggregates.read(kind, UUID(source.id))
+
+    async def _check_still(self, original: Volume | Snapshot) -> None:
+        """What was read block by block is as of no moment if somebody wrote to it meanwhile.
+        Raises DriverFailure if anybody could."""
+        if isinstance(original, Volume):
+            since = await self.commands.aggregates.store.events(original.id, after=original.version)
+            if any(isinstance(each.event, connecting.ConnectionStarted) for each in since):
+                raise _written_to(original)
 
     async def _check_wanted(self, id: UUID, attempt: int) -> None:
         now = await self._read(id)
@@ -128,3 +167,23 @@ class Provisioning(BackendWork):
 
     async def _read(self, id: UUID) -> Volume:
         return await self.commands.aggregates.read(Volume, id)
+
+
+def _spec_of(original: Volume | Snapshot, size_gib: int) -> Source:
+    """As drivers know it; `size_gib` is how much of it there is to copy."""
+    if isinstance(original, Volume):
+        return spec_of(
+            original.id,
+            host=original.held_by(),
+            size_gib=size_gib,
+            project_id=original.project_id,
+        )
+    return spec_of_snapshot(original)
+
+
+def _written_to(original: Volume) -> DriverFailure:
+    return DriverFailure(
+        f"volume {original.id} was attached while it was copied: only its own backend can copy"
+        " what is written to",
+        True,
+    )

@@ -26,7 +26,6 @@ class Defect(msgspec.Struct, frozen=True):
     """Why there is no test, where there is none: what it is about is not built."""
 
 
-NO_REVERT = "no reverting yet"
 NO_GROUPS = "no groups yet"
 NO_MANAGING = "no managing of existing volumes yet"
 
@@ -62,7 +61,7 @@ DEFECTS: dict[int, Defect] = {
     7: Defect(
         "failed creations leave objects on backends",
         "what an attempt may have left is a remnant in the log, removed until it is gone; the last"
-        " attempt's goes with its volume",
+        " attempt's is removed at once, or else goes with its volume",
     ),
     8: Defect(
         "members of a group are marked deleting before the deletion of the group may be refused",
@@ -91,7 +90,10 @@ DEFECTS: dict[int, Defect] = {
         "an extension that the driver cannot begin keeps its quota and its capacity",
         "quota and room of an extension are given back with its failure, in the same append",
     ),
-    15: Defect("a revert that is refused leaves the volume reverting", "", NO_REVERT),
+    15: Defect(
+        "a revert that is refused leaves the volume reverting",
+        "volume and snapshot begin in one append, after all that may refuse it",
+    ),
     16: Defect("groups that cannot be created keep quota, or look available", "", NO_GROUPS),
     17: Defect("members that are gone keep rows and quota when another fails", "", NO_GROUPS),
     18: Defect("two racing backups of a volume both pass", "", "no backups yet"),
@@ -114,7 +116,8 @@ DEFECTS: dict[int, Defect] = {
     ),
     23: Defect(
         "only a lock keeps a volume from being deleted while something is made from it",
-        "what is under way on a volume refuses its deletion, and the other way round: one wins",
+        "what is under way on a volume refuses its deletion, and the other way round: one wins;"
+        " what is copied is claimed in the append that asks for the copy, until that is made",
     ),
     24: Defect(
         "a missing comma lets administrators set statuses that nobody will ever end",

@@ -76,7 +76,7 @@ async def test_defect_01_what_is_checked_cannot_change_before_it_is_used(given, 
 
 
 @EVERY_STORE
-@pytest.mark.parametrize("wanted", ["extend", "offer"])
+@pytest.mark.parametrize("wanted", ["extend", "offer", "clone"])
 async def test_defect_23_nothing_is_deleted_under_the_feet_of_what_begins(wanted, kind, sound):
     await check(meeting("available", "delete", wanted), kind, sound)
 

@@ -21,7 +21,7 @@ from domain.errors import (
     Unavailable,
 )
 from domain.event import Event, Recorded
-from services.commands.volume import CreateVolume, create_volume
+from services.commands.creation import CreateVolume, create_volume
 from services.unit_of_work import UnitOfWork
 from tests.defects.crashing import Crash, CrashingStore
 from tests.services.commands.world import LIMITS, PATHS, STEPS, World
@@ -67,6 +67,7 @@ async def finished(world: World) -> None:
 
 async def create_in_two_steps(cmd: CreateVolume, work: UnitOfWork) -> None:
     """Cinder's way: quota first, then the row."""
+    assert cmd.size_gib is not None and cmd.volume_type_id is not None
     volume = Volume.request(
         cmd.id, project_id=PROJECT, user_id=USER, size_gib=cmd.size_gib, name=None,
         description=None, metadata={}, volume_type_id=cmd.volume_type_id, availability_zone=None,

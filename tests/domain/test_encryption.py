@@ -106,7 +106,9 @@ LIVES: dict[str, list[Step]] = {
     "destroyed": [made, unneeded, destroyed],
 }
 
-REQUEST = events.Requested(volume_id=VOLUME, project_id=PROJECT, algorithm="aes", bits=256)
+REQUEST = events.Requested(
+    volume_id=VOLUME, project_id=PROJECT, algorithm="aes", bits=256, cloned_from=None
+)
 MADE = events.Made(volume_id=VOLUME, key_id="k")
 FAILED = events.MakingFailed(volume_id=VOLUME, reason="sealed")
 

@@ -62,6 +62,8 @@ def test_a_requested_volume_is_a_whole_row():
         "encryption_key_id": None,
         "migration_status": None,
         "multiattach": False,
+        "snapshot_id": None,
+        "source_volid": None,
     }
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.deadlines import WAITS
+from domain.deadlines import COPIED, WAITS
 from services import settings
 from services.settings import Backend, Settings, SettingsError
 
@@ -221,7 +221,8 @@ def test_deadlines_that_would_end_what_may_still_succeed_are_refused(tmp_path):
 def test_every_deadline_is_a_setting_and_lasts_longer_than_all_tries_of_a_reaction():
     defaults = Settings()
     assert defaults.deadlines.allowed.keys() == {
-        wait.deadline for states in WAITS.values() for wait in states.values()
+        COPIED.deadline,
+        *(wait.deadline for states in WAITS.values() for wait in states.values()),
     }
     patience, pauses = defaults.processes, defaults.processes.backoff_s
     waited_s = sum((*pauses, *[pauses[-1]] * patience.max_deliveries)[: patience.max_deliveries])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from domain.errors import Conflict, LapilliError, Unavailable
-from services.commands.volume import CreateVolume
+from services.commands.creation import CreateVolume
 from tests.simulation.processes import ConnectionLost, Process
 from tests.simulation.sight import PROJECTS, Sight
 from tests.simulation.wishes import wished

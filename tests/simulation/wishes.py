@@ -13,6 +13,7 @@ from services.commands import (
     backup,
     backup_records,
     backup_work,
+    creation,
     default_type,
     encryption_key,
     exporting,
@@ -49,7 +50,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 WISHES: Mapping[type, Wish] = {
-    volume.CreateVolume: Wish(12, made.create),
+    creation.CreateVolume: Wish(12, made.create),
     volume.DeleteVolume: Wish(6, made.of_volume(force=lambda see: see.often(0.3))),
     volume.DescribeVolume: Wish(1, made.of_volume(name=made.name)),
     volume.ChangeVolumeMetadata: Wish(

@@ -239,6 +239,7 @@ _room: Turn = lambda s: s.place(ceiling_gib=None, at=a_moment())  # noqa: E731
 _no_room: Turn = lambda s: s.placement_failed("the pool is full", a_moment())  # noqa: E731
 _begin: Turn = lambda s: s.start_creation("worker-1", a_moment())  # noqa: E731
 _done: Turn = lambda s: s.created(s.attempt, None, a_moment())  # noqa: E731
+_restoring: Turn = lambda s: s.begin_restoring(a_moment())  # noqa: E731
 _drop: Turn = lambda s: s.request_deletion(a_moment(), force=True)  # noqa: E731
 _clear: Turn = lambda s: s.start_deletion("worker-1", a_moment())  # noqa: E731
 _stuck: Turn = lambda s: s.deletion_failed(s.attempt, "backend says no", a_moment())  # noqa: E731
@@ -249,6 +250,7 @@ TURNS: dict[str, Sequence[Turn]] = {
     "placed": [_room],
     "making": [_room, _begin],
     "available": [_room, _begin, _done],
+    "restoring": [_room, _begin, _done, _restoring],
     "error": [_no_room],
     "cancelling": [_room, _begin, _drop],
     "deleting": [_room, _begin, _done, _drop],

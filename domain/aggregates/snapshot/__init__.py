@@ -22,6 +22,8 @@ from domain.aggregates.snapshot.events import (
     ResetToAvailable,
     ResetToError,
     ResetToErrorDeleting,
+    RestoringBegun,
+    RestoringEnded,
     Retyped,
     Transferred,
 )
@@ -48,6 +50,8 @@ __all__ = [
     "ResetToAvailable",
     "ResetToError",
     "ResetToErrorDeleting",
+    "RestoringBegun",
+    "RestoringEnded",
     "Retyped",
     "Snapshot",
     "Transferred",

@@ -149,6 +149,20 @@ class FoundBusy(Event, frozen=True):
     reason: str
 
 
+@event("snapshot.restoring_begun")
+class RestoringBegun(Event, frozen=True):
+    """Its volume is taken back to it."""
+
+    volume_id: str
+
+
+@event("snapshot.restoring_ended")
+class RestoringEnded(Event, frozen=True):
+    """Its volume holds what it does, or could not be taken back; it is as it was."""
+
+    volume_id: str
+
+
 @event("snapshot.described")
 class Described(Event, frozen=True):
     """Name and description from now on."""

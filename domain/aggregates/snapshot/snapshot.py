@@ -26,6 +26,8 @@ from domain.aggregates.snapshot.events import (
     ResetToAvailable,
     ResetToError,
     ResetToErrorDeleting,
+    RestoringBegun,
+    RestoringEnded,
     Retyped,
     Transferred,
 )
@@ -253,6 +255,15 @@ class Snapshot(Aggregate):
             ),
             at,
         )
+
+    def begin_restoring(self, at: Moment) -> None:
+        """Its volume begins to be taken back to it by the same append. Raises NotAllowed unless it
+        is available."""
+        self.record(RestoringBegun(volume_id=self.volume_id), at)
+
+    def end_restoring(self, at: Moment) -> None:
+        """That has ended by the same append."""
+        self.record(RestoringEnded(volume_id=self.volume_id), at)
 
     # words about it
 

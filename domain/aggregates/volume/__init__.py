@@ -17,6 +17,8 @@ from domain.aggregates.volume import (
     properties,
     resetting,
     retyping,
+    reverting,
+    sourcing,
     upcasts,
     uploading,
 )
@@ -84,6 +86,8 @@ __all__ = [
     "properties",
     "resetting",
     "retyping",
+    "reverting",
+    "sourcing",
     "upcasts",
     "uploading",
 ]

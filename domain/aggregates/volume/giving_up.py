@@ -10,6 +10,7 @@ from domain.aggregates.volume import (
     migrating,
     offering,
     retyping,
+    reverting,
     uploading,
 )
 from domain.aggregates.volume.under_way import (
@@ -19,6 +20,7 @@ from domain.aggregates.volume.under_way import (
     Offer,
     Restoring,
     Retype,
+    Reversion,
     Upload,
 )
 from domain.aggregates.volume.volume import Volume
@@ -43,6 +45,8 @@ def give_up(volume: Volume, reason: str, at: Moment, *, move: Move | None = None
             backing_up.end(volume, given_up.backup_id, at)
         case Restoring():
             backing_up.restore_failed(volume, given_up.backup_id, reason, at)
+        case Reversion():
+            reverting.give_up(volume, reason, at)
         case Upload():
             uploading.give_up(volume, reason, at)
         case None:

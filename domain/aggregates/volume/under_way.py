@@ -88,4 +88,14 @@ class Upload(msgspec.Struct, frozen=True, tag=True):
         return []
 
 
-UnderWay = Extension | Offer | Retype | Migration | BackingUp | Restoring | Upload
+class Reversion(msgspec.Struct, frozen=True, tag=True):
+    """The snapshot that it is taken back to; nobody pays for that."""
+
+    snapshot_id: str
+
+    @property
+    def paid_by(self) -> Sequence[str]:
+        return []
+
+
+UnderWay = Extension | Offer | Retype | Migration | BackingUp | Restoring | Reversion | Upload

@@ -69,6 +69,21 @@ class KeyManagerContract:
         await keys.delete(first)
         assert (await keys.get(await an_aes_key(keys))).material != before.material
 
+    async def test_a_copy_is_a_key_of_its_own_that_is_equal(self, keys: KeyManager):
+        one = await an_aes_key(keys, ONE)
+        material = (await keys.get(one)).material
+        two = await keys.copy_key(TWO, one)
+        assert two != one
+        assert await keys.named(TWO) == [two]
+        await keys.delete(one)
+        copied = await keys.get(two)
+        assert (copied.algorithm, copied.bits, copied.material) == ("aes", 256, material)
+
+    async def test_what_is_not_there_cannot_be_copied(self, keys: KeyManager):
+        with pytest.raises(NotFound):
+            await keys.copy_key(TWO, ONE)
+        assert await keys.keys() == {}
+
     @pytest.mark.parametrize("bits", [0, 7, 100])
     async def test_a_length_that_no_key_has_is_refused(self, keys: KeyManager, bits: int):
         with pytest.raises(KeyRefused):

@@ -527,8 +527,36 @@ EXAMPLES: dict[str, Event] = {
     "volume.encryption_fixed.v1": encryption.EncryptionFixed(encryption=ENCRYPTION),
     "volume.key_made.v1": encryption.KeyMade(encryption_key_id=KEY_ID),
     "volume.key_failed.v1": encryption.KeyFailed(reason="key manager is unavailable: sealed"),
+    "volume.reversion_requested.v1": volume.reverting.ReversionRequested(
+        host=HOST, snapshot_id=str(AGGREGATE_ID), snapshots=[str(AGGREGATE_ID)]
+    ),
+    "volume.reversion_started.v1": volume.reverting.ReversionStarted(
+        host=HOST, worker="backend-array-7", attempt=3
+    ),
+    "volume.reverted.v1": volume.reverting.Reverted(
+        host=HOST, attempt=3, snapshot_id=str(AGGREGATE_ID)
+    ),
+    "volume.reversion_refused.v1": volume.reverting.ReversionRefused(
+        host=HOST, snapshot_id=str(AGGREGATE_ID), reason="the backend did not begin to revert it"
+    ),
+    "volume.reversion_failed.v1": volume.reverting.ReversionFailed(
+        host=HOST, snapshot_id=str(AGGREGATE_ID), reason="the array is offline"
+    ),
+    "snapshot.restoring_begun.v1": snapshot.RestoringBegun(volume_id=str(AGGREGATE_ID)),
+    "snapshot.restoring_ended.v1": snapshot.RestoringEnded(volume_id=str(AGGREGATE_ID)),
     "encryption_key.requested.v1": encryption_key.Requested(
-        volume_id=str(AGGREGATE_ID), project_id=PROJECT_ID, algorithm="aes", bits=256
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        algorithm="aes",
+        bits=256,
+        cloned_from=None,
+    ),
+    "encryption_key.requested.v2": encryption_key.Requested(
+        volume_id=str(AGGREGATE_ID),
+        project_id=PROJECT_ID,
+        algorithm="aes",
+        bits=256,
+        cloned_from=KEY_ID,
     ),
     "encryption_key.made.v1": encryption_key.Made(volume_id=str(AGGREGATE_ID), key_id=KEY_ID),
     "encryption_key.making_failed.v1": encryption_key.MakingFailed(

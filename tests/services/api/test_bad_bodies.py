@@ -135,11 +135,11 @@ async def test_what_does_not_exist_cannot_be_named(stage, fields):
     await check_refused(stage, 404, "POST", "/volumes", {"volume": {**ONE, **fields}})
 
 
-async def test_a_volume_cannot_be_copied_yet_and_the_refusal_says_so(stage):
+async def test_two_sources_are_refused_and_both_are_named(stage):
     source = await stage.volume()
-    fields = {**ONE, "source_volid": source["id"]}
+    fields = {"source_volid": source["id"], "snapshot_id": source["id"]}
     message = await check_refused(stage, 400, "POST", "/volumes", {"volume": fields})
-    assert "not supported" in message
+    assert f"snapshot_id {source['id']} and source_volid {source['id']}" in message
 
 
 @pytest.mark.parametrize(

@@ -55,9 +55,10 @@ def test_operations_have_names_of_their_own():
 
 def test_constraints_are_those_that_refuse():
     schemas = description(EVERY)["components"]["schemas"]
-    size = schemas["NewVolume"]["properties"]["size"]
+    size, null = schemas["NewVolume"]["properties"]["size"]["anyOf"]
     assert (size["minimum"], size["maximum"]) == (1, 2**31 - 1)
-    assert schemas["NewVolume"]["required"] == ["size"]
+    assert null == {"type": "null"}
+    assert schemas["Extend"]["required"] == ["new_size"]
 
 
 @pytest.fixture(scope="module")

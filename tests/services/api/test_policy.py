@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -115,6 +116,8 @@ GUARDED: list[tuple[str, str, str, Any, int]] = [
         {"os-migrate_volume_completion": {"new_volume": "{id}"}},
         403,
     ),
+    (rules.REVERT, "POST", "/volumes/{id}/action", {"revert": {"snapshot_id": str(UUID(int=9))}},
+     403),
     (rules.EXTEND, "POST", "/volumes/{id}/action", {"os-extend": {"new_size": 9}}, 403),
     (rules.UPDATE_READONLY, "POST", "/volumes/{id}/action",
      {"os-update_readonly_flag": {"readonly": True}}, 403),

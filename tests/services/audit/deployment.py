@@ -24,10 +24,10 @@ from projections import PROJECTIONS, generations
 from projections.runner import Runner
 from services import composition, settings
 from services.commands import HANDLERS
+from services.commands.creation import CreateVolume
 from services.commands.encryption_key import FinishKeyDestruction, FinishKeyMaking
 from services.commands.quota_limits import ChangeQuotaLimits
 from services.commands.volume import (
-    CreateVolume,
     DeleteVolume,
     DescribeVolume,
     FinishDeletion,

@@ -93,7 +93,7 @@ async def a_key_that_outlives_its_volume(deployment: Deployment) -> None:
 
 async def a_key_of_a_plain_volume(deployment: Deployment) -> None:
     event = encryption_key.Requested(
-        volume_id=str(PLAIN), project_id=PROJECT, algorithm="aes", bits=256
+        volume_id=str(PLAIN), project_id=PROJECT, algorithm="aes", bits=256, cloned_from=None
     )
     appended(key_of(PLAIN), 1, event)(deployment)
 

@@ -31,6 +31,7 @@ from services.commands.backup_work import (
     StartBackup,
     StartRestore,
 )
+from services.commands.creation import CreateVolume
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.extension import (
     ExtendVolume,
@@ -40,6 +41,7 @@ from services.commands.extension import (
 )
 from services.commands.following import GoOnDeleting
 from services.commands.giving_up import GiveUp
+from services.commands.reverting import FinishReversion, RevertVolume, StartReversion
 from services.commands.service import DisableService, FreezeBackend
 from services.commands.snapshot import (
     ChangeSnapshotMetadata,
@@ -52,7 +54,6 @@ from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTran
 from services.commands.uploading import AbandonUpload, FinishUpload, StartUpload, UploadVolume
 from services.commands.volume import (
     ChangeVolumeMetadata,
-    CreateVolume,
     DeleteVolume,
     DescribeVolume,
 )
@@ -79,12 +80,12 @@ from tests.services.commands.rivalry import (
 )
 from tests.services.commands.world import PATHS, SNAPSHOT_STEPS, STEPS, World, snapshot_id
 from tests.services.processes.lateness import ALLOWED
-from tests.support.builders import HOST, PROJECT, THERE, USER, a_moment, a_pool, an_id
+from tests.support.builders import HOST, PROJECT, THERE, USER, ZONE, a_moment, a_pool, an_id
 
 BACKEND = HOST.partition("#")[0]
 KEY, OTHER_PROJECT = "0123456789abcdef", "another-project"
 NODE = {"host": "node1", "ip": "192.0.2.1"}
-DAY_S = 86_400.0
+LONG_S = 3 * 86_400.0
 
 
 def _server(number: int) -> str:
@@ -125,6 +126,11 @@ USERS: Mapping[str, Rival] = {
         OfferVolume, id=lambda number: an_id(10 + number), volume_id=ID, project_id=PROJECT,
         user_id=USER, name=tag, key=KEY, salt="s",
     ),
+    "clone": given(
+        CreateVolume, id=lambda number: an_id(30 + number), project_id=PROJECT, user_id=USER,
+        size_gib=None, name=tag, description=None, metadata={}, volume_type_id=None,
+        source_volume_id=ID, availability_zone=None, known_zones=frozenset({ZONE}),
+    ),
     "retype": by(moving.retype),
     "retype on demand": by(moving.retype, policy="on-demand"),
     "migrate": by(moving.migrate),
@@ -153,6 +159,7 @@ ALIKE = {
     "set bootable": "name",
     "set image metadata": "name",
     "reset to error_deleting": "reset to available",
+    "clone": "extend",
     "retype on demand": "retype",
     "connect a node": "reserve",
     "disable its backend": "freeze its backend",
@@ -184,6 +191,7 @@ SOMETIMES: Mapping[str, Rival] = {
     ),
     "reset the snapshot": given(ResetSnapshot, id=S, project_id=None, status="error"),
     "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
+    "revert": own(RevertVolume, snapshot_id=S),
     "unreserve": own(HoldVolume, wish="unreserve"),
     "reserved": own(CreateAttachment, attachment_id=A, server_id=_server(9), mode=None),
     "connect": own(ConnectAttachment, attachment_id=A, connector=NODE),
@@ -202,6 +210,9 @@ WORKERS: Mapping[str, Rival] = {
     "start the extension": given(StartExtension, id=ID, worker=tag),
     "extended": told(FinishExtension),
     "not extended": told(FinishExtension, failure="backend says no"),
+    "start the reversion": given(StartReversion, id=ID, worker=tag),
+    "reverted": told(FinishReversion),
+    "not reverted": told(FinishReversion, failure="backend says no"),
     "place the move here": of_the_move(moving.place, HOST),
     "place the move there": of_the_move(moving.place, HOST, THERE),
     "place the move nowhere": of_the_move(moving.place),
@@ -227,11 +238,11 @@ WORKERS: Mapping[str, Rival] = {
     "key not made": given(FinishKeyMaking, id=key_of(ID), failure="no key manager"),
     **{name: of_the_snapshot(each) for name, each in SNAPSHOT_STEPS.items()},
     "give up the snapshot": given(
-        GiveUp, second=DAY_S, id=S, kind="snapshot", allowed=ALLOWED
+        GiveUp, second=LONG_S, id=S, kind="snapshot", allowed=ALLOWED
     ),
     "go on deleting": given(GoOnDeleting, id=ID),
     "settle": settle,
-    "give up": given(GiveUp, second=DAY_S, id=ID, allowed=ALLOWED),
+    "give up": given(GiveUp, second=LONG_S, id=ID, allowed=ALLOWED),
 }  # fmt: skip
 """What processes tell."""
 
@@ -253,15 +264,13 @@ BACKUPS: Mapping[str, Rival] = {
     "start the restore": given(StartRestore, id=_B, worker=tag),
     "restored": given(FinishRestore, id=_B, attempt=2),
     "not restored": given(FinishRestore, id=_B, attempt=2, failure="chunk 7 is damaged"),
-    "give the backup up": given(GiveUp, second=10 * DAY_S, id=_B, kind="backup", allowed=ALLOWED),
+    "give the backup up": given(GiveUp, second=10 * LONG_S, id=_B, kind="backup", allowed=ALLOWED),
 }  # fmt: skip
 """What can be asked and told of its backups."""
 
 RIVALS = {**BACKUPS, **USERS, **SOMETIMES, **WORKERS}
 
-ELSEWHERE: Mapping[type, str] = {
-    CreateVolume: "before it there is no volume to be rivals about",
-}
+ELSEWHERE: Mapping[type, str] = {}
 """Commands that are no rivals, and why not."""
 
 
@@ -310,6 +319,8 @@ SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "extending": _after("extend"),
     "extension placed": _after("extend", "place the extension"),
     "growing": _after("extend", "place the extension", "start the extension"),
+    "reverting": _with_a_snapshot("revert"),
+    "rewriting": _with_a_snapshot("revert", "start the reversion"),
     "retyping": _after("retype on demand"),
     "retyping, placed here": _after("retype", "place the move here"),
     "retyping, at work": _after("retype on demand", *_ON_THE_WAY),
@@ -358,6 +369,10 @@ FEW: Mapping[str, Sequence[str]] = {
         ("delete", "force delete", "offer", "retype"),
     ),
     **dict.fromkeys(
+        ("reverting", "rewriting"),
+        ("delete", "force delete", "extend", "clone", "reset to available", "reset to error"),
+    ),
+    **dict.fromkeys(
         ("emptying", "emptying, at work", "emptying, all gone", "emptying, one stays"),
         ("force delete", "reset to error", "name"),
     ),
@@ -370,6 +385,7 @@ DUE: Mapping[str, Sequence[str]] = {
     "available": ["snapshot", "delete with snapshots"],
     "attached": ["begin detaching", "detach", "exports lost", "snapshot"],
     "with a snapshot": [
+        "revert",
         "snapshot",
         "delete with snapshots",
         "describe the snapshot",
@@ -426,6 +442,8 @@ DUE: Mapping[str, Sequence[str]] = {
     "extending": ["place the extension", "place the extension nowhere", "settle", "give up"],
     "extension placed": ["start the extension", "settle", "give up"],
     "growing": ["start the extension", "extended", "not extended", "settle", "give up"],
+    "reverting": ["start the reversion", "snapshot", "give up", *_OF_A_SNAPSHOT],
+    "rewriting": ["start the reversion", "reverted", "not reverted", "give up"],
     "retyping": ["place the move here", "place the move nowhere", "settle", "give up"],
     "retyping, placed here": ["start the move", "settle", "give up"],
     "retyping, at work": ["start the move", "copied", "moved", "not moved", "settle", "give up"],

@@ -185,7 +185,7 @@ async def test_the_default_of_a_project_moves_from_type_to_type():
 
 async def test_volumes_of_a_private_type_are_for_those_with_access():
     world = await a_world()
-    for_members = {"volume_type_id": GOLD, "type_visible_to": PROJECT}
+    for_members = {"volume_type_id": GOLD, "visible_to": PROJECT}
     with pytest.raises(NotFound):
         await world.run(world.creation(1, **for_members))
     await world.run(GrantTypeAccess(id=GOLD, project_id=PROJECT, at=NOW))

@@ -17,6 +17,7 @@ from domain.lifecycle import NEW
 from domain.placement import Pool
 from domain.quota import Ledger, of_snapshot, of_type, settle
 from services.commands import HANDLERS
+from services.commands.creation import CreateVolume
 from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.snapshot import (
     CreateSnapshot,
@@ -28,7 +29,6 @@ from services.commands.snapshot import (
     StartSnapshotDeletion,
 )
 from services.commands.volume import (
-    CreateVolume,
     DeleteVolume,
     FinishDeletion,
     FinishProvisioning,

@@ -29,6 +29,7 @@ from domain.aggregates.volume import (
     properties,
     resetting,
     retyping,
+    reverting,
     uploading,
 )
 from domain.encryption import Encryption
@@ -44,6 +45,7 @@ from tests.support.builders import (
     a_moment,
     a_move,
     a_request,
+    a_snapshot,
     a_snapshot_request,
     a_volume_type,
     an_id,
@@ -62,6 +64,10 @@ STEPS: Mapping[str, Step] = {
     "claim": lambda v, at: v.claim_source(A_SOURCE, at),
     "key": lambda v, at: encryption.key_made(v, "key-1", at),
     "no_key": lambda v, at: encryption.key_failed(v, "sealed", at),
+    "revert": lambda v, at: reverting.request(v, a_snapshot(of=v), (), at),
+    "revert_begun": lambda v, at: reverting.start(v, "worker-1", at),
+    "reverted": lambda v, at: reverting.succeed(v, a_snapshot(in_state="restoring"), v.attempt, at),
+    "not_reverted": lambda v, at: reverting.give_up(v, "the array is offline", at),
     "place": lambda v, at: v.place(A_PLACE, at, most=3),
     "image_chosen": lambda v, at: imaging.choose(v, AN_IMAGE, at),
     "come": lambda v, at: imaging.progress(v, v.attempt, 2**20, at),

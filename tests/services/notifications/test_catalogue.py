@@ -20,6 +20,7 @@ def at_once(operation: str) -> list[str]:
 
 PATHS: list[tuple[str, list[str]]] = [
     ("place start made", CREATED),
+    ("claim place start made", CREATED),
     ("place start failed", ["volume.create.start", "volume.create.error"]),
     ("image_chosen place start come made", CREATED),
     ("image_chosen place start come not_come", ["volume.create.start", "volume.create.error"]),
@@ -56,6 +57,18 @@ PATHS: list[tuple[str, list[str]]] = [
     (
         "place start made extend room grow not_grown",
         [*CREATED, "volume.resize.start", "volume.resize.error"],
+    ),
+    (
+        "place start made revert revert_begun reverted",
+        [*CREATED, "volume.revert.start", "volume.revert.end"],
+    ),
+    (
+        "place start made revert revert_begun not_reverted",
+        [*CREATED, "volume.revert.start", "volume.revert.error"],
+    ),
+    (
+        "place start made revert not_reverted",
+        [*CREATED, "volume.revert.start", "volume.revert.error"],
     ),
     ("place start made upload send sent upload send not_sent", CREATED),
     ("place start made retype retyped", [*CREATED, "volume.retype"]),

@@ -74,7 +74,9 @@ class Late:
 
     async def comes_to(self, waiting: str) -> "Late":
         """A volume that those who are dead now led there."""
-        image = {"image": await self.ring.an_image()} if waiting == "downloading" else {}
+        image: dict[str, Any] = {}
+        if waiting == "downloading":
+            image["image"] = await self.ring.an_image()
         await self.ring.create(at=self.now(), **image)
         for step in PATHS[waiting]:
             await step(self)

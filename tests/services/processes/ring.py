@@ -44,6 +44,7 @@ from services.processes.attaching import Attaching, Detaching
 from services.processes.backend_work import BackendWork
 from services.processes.backing_up import BackingUp, Restoring
 from services.processes.backup_keeping import BackupDeletion, BackupImport
+from services.processes.copying import Copier
 from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
@@ -109,6 +110,11 @@ async def at_once(failed: int) -> None:
     """What is away is asked again at once."""
 
 
+async def nowhere(backend: str) -> Driver | None:
+    """No other backend can be read from."""
+    return None
+
+
 class Process:
     """A process with its own caches and its own name: all process managers of one backend.
 
@@ -168,9 +174,18 @@ class Process:
             look_s=0.0,
             pause=ring.pause,
         )
+        copier = Copier(
+            backend=BACKEND,
+            driver=driver,
+            reach=nowhere,
+            clock=ring.clock,
+            timeout_s=timeout_s,
+            look_s=0.0,
+        )
         managers += [
             Provisioning(
                 **shared,
+                copier=copier,
                 downloads=downloads,
                 restored=Restored(
                     commands=commands,

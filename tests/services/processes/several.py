@@ -1,12 +1,17 @@
 """A ring in memory with several backends, their workers, one placement, and time by hand."""
 
-from collections.abc import Collection, Mapping, Sequence
+import random
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from adapters.backup_store.memory import MemoryShelf
+from adapters.backup_store.store import ChunkedBackupStore
 from adapters.bus.memory import MemoryBus
 from adapters.bus.port import Delivery, Inbox, Message
+from adapters.drivers.content import BLOCK_BYTES
 from adapters.drivers.contract import Driver, DriverFailure, TypeChange, VolumeSpec
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
+from adapters.drivers.memory_pool import MemoryPool
 from adapters.event_store.memory import MemoryEventStore
 from adapters.image_service.memory import MemoryImageService
 from adapters.image_service.port import NewImage
@@ -14,9 +19,11 @@ from adapters.key_manager.memory import MemoryKeyManager
 from domain import codec
 from domain.aggregates.volume import Volume
 from domain.image import ChosenImage
+from domain.placement import Rules
 from domain.promises import PoolLedger, changes
 from services.images import chosen
 from services.processes.attaching import Attaching, Detaching
+from services.processes.copying import Copier
 from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
@@ -25,6 +32,8 @@ from services.processes.moving import Moving
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
+from services.processes.restored import Restored
+from services.processes.reverting import Reverting
 from services.processes.runtime import ProcessManager, Worker
 from services.processes.settlement import Settlement
 from services.processes.uploading import Uploading
@@ -70,11 +79,16 @@ class Several:
         self.max_attempts = max_attempts
         self.timeout_s = 10.0
         """After which a call to a driver is given up, but for a copy."""
+        self.rules = Rules()
+        """By which volumes are placed."""
+        self.driver: Callable[[MemoryBackend, Faults], MemoryDriver] = self._listening
+        """What drives a backend."""
         self.absent: Collection[str] = ()
         """Consumers of which there is no worker."""
-        self.keys = MemoryKeyManager()
+        self.keys = MemoryKeyManager(random_bytes=random.Random(0).randbytes)
         self.clock = Clock()
         self.images = MemoryImageService(chunk_bytes=2**20, clock=self.clock)
+        self.backup_store = ChunkedBackupStore(MemoryShelf(), chunk_bytes=BLOCK_BYTES, threads=0)
         self.store = MemoryEventStore(default_limits=LIMITS)
         self.world = World(self.store)
         self.bus = MemoryBus(self.clock.monotonic)
@@ -86,6 +100,9 @@ class Several:
         self.inboxes: dict[str, Inbox] = {}
         self.retyped: list[tuple[VolumeSpec, TypeChange]] = []
         """What backends were told to change."""
+
+    def _listening(self, backend: MemoryBackend, faults: Faults) -> MemoryDriver:
+        return _Listening(backend, faults=faults, retyped=self.retyped)
 
     async def open(self) -> "Several":
         await self.world.has_a_type()
@@ -120,6 +137,7 @@ class Several:
                 clock=self.clock,
                 reports=self.reports,
                 patience_s=60.0,
+                rules=self.rules,
                 max_attempts=self.max_attempts,
             ),
             ExtensionPlacement(commands=commands, clock=self.clock, reports=self.reports),
@@ -127,14 +145,14 @@ class Several:
             EncryptionKeys(
                 commands=commands,
                 clock=self.clock,
-                keys=self.keys,
+                keys=around(self.keys, before=life.before, after=life.after),
                 patience_s=60.0,
                 timeout_s=10.0,
             ),
         ]
         drivers: dict[str, Driver] = {
             f"h@{name}": around(
-                _Listening(backend, faults=self.faults[name], retyped=self.retyped),
+                self.driver(backend, self.faults[name]),
                 before=life.before,
                 after=life.after,
             )
@@ -162,15 +180,31 @@ class Several:
                 look_s=0.0,
                 pause=at_once,
             )
-            managers.append(Provisioning(**shared, downloads=downloads))
+            copier = Copier(
+                backend=host,
+                driver=driver,
+                reach=reach,
+                clock=self.clock,
+                timeout_s=copy_timeout_s,
+                look_s=0.0,
+            )
+            restored = Restored(
+                commands=commands,
+                store=self.backup_store,
+                driver=driver,
+                clock=self.clock,
+                timeout_s=copy_timeout_s,
+                look_s=0.0,
+            )
+            managers.append(
+                Provisioning(**shared, copier=copier, downloads=downloads, restored=restored)
+            )
             managers.append(
                 Uploading(**shared, images=self.images, send_timeout_s=copy_timeout_s, look_s=0.0)
             )
+            managers += [kind(**shared, copier=copier) for kind in (Moving, Reverting)]
             work = (Extending, Deletion, RemnantRemoval, Attaching, Detaching)
             managers += [kind(**shared) for kind in work]
-            managers.append(
-                Moving(**shared, reach=reach, copy_timeout_s=copy_timeout_s, look_s=0.0)
-            )
         return managers
 
     async def go_on(self, *, life: Life | None = None, copy_timeout_s: float = 10.0) -> None:
@@ -216,8 +250,8 @@ class Several:
         for name in names:
             self.faults[name].plan("create_volume", Fault(failure=failure, work=work))
 
-    async def create(self, **changes: object) -> None:
-        await self.world.run(self.world.creation(1, **changes))
+    async def create(self, number: int = 1, **changes: object) -> None:
+        await self.world.run(self.world.creation(number, **changes))
 
     async def an_image(self) -> ChosenImage:
         """Of a MiB, which can be had."""
@@ -226,11 +260,16 @@ class Several:
         self.images.put(id, b"\1" * 2**20)
         return chosen(self.images.images[id])
 
-    async def volume(self) -> Volume:
-        return await self.world.volume(1)
+    async def volume(self, number: int = 1) -> Volume:
+        return await self.world.volume(number)
 
-    async def verbs(self) -> list[str]:
-        return [r.event.verb for r in await self.store.events(an_id(1))]
+    async def verbs(self, number: int = 1) -> list[str]:
+        return [r.event.verb for r in await self.store.events(an_id(number))]
+
+    def pool(self, host: str) -> MemoryPool:
+        """By `host@backend#pool`."""
+        backend, _, name = host.removeprefix("h@").partition("#")
+        return self.backends[backend].pools[name]
 
     @property
     def held(self) -> list[str]:

@@ -9,7 +9,6 @@ import pytest
 from adapters.drivers.content import BLOCK_BYTES
 from adapters.drivers.contract import DriverFailure, TypeChange
 from adapters.drivers.memory import Fault, Hold, Work
-from adapters.drivers.memory_pool import MemoryPool
 from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant, remnant_id
 from domain.aggregates.volume import migrating, retyping
@@ -47,13 +46,8 @@ async def a_volume() -> Several:
         )
     await ring.create()
     await ring.go_on()
-    pool(ring, HERE).volumes[NAME].content = dict(CONTENT)
+    ring.pool(HERE).volumes[NAME].content = dict(CONTENT)
     return ring
-
-
-def pool(ring: Several, host: str) -> MemoryPool:
-    backend, _, name = host.removeprefix("h@").partition("#")
-    return ring.backends[backend].pools[name]
 
 
 async def migrate(ring: Several, to: str, *, host_copy: bool = False) -> None:
@@ -205,7 +199,7 @@ async def test_what_no_pool_can_take_stays_as_it_was(why, ask, said):
     ring = await a_volume()
     if why == "full":
         for each in ("p", "q"):
-            pool(ring, f"h@far#{each}").capacity_gib = 1
+            ring.pool(f"h@far#{each}").capacity_gib = 1
         await ring.report()
     await ask(ring)
     await ring.go_on()
@@ -249,9 +243,9 @@ async def test_a_copy_that_differs_from_its_source_is_not_taken_for_it():
     ring = await a_volume()
     await migrate(ring, FAR)
     await ring.step("placement")
-    there = pool(ring, FAR)
+    there = ring.pool(FAR)
     there.provision(2)
-    there.volumes[NAME] = type(pool(ring, HERE).volumes[NAME])(
+    there.volumes[NAME] = type(ring.pool(HERE).volumes[NAME])(
         2, 2, whole=True, content={0: b"y" * BLOCK_BYTES}
     )
     await ring.go_on()
@@ -263,13 +257,13 @@ async def test_a_copy_that_differs_from_its_source_is_not_taken_for_it():
 
 async def test_a_source_that_is_gone_is_said():
     ring = await a_volume()
-    kept = pool(ring, HERE).volumes.pop(NAME)
+    kept = ring.pool(HERE).volumes.pop(NAME)
     await migrate(ring, FAR)
     await ring.go_on()
     failed = await last_event(ring)
     assert isinstance(failed, migrating.MigrationFailed)
     assert f"{NAME} is not there to read" in failed.reason
-    pool(ring, HERE).volumes[NAME] = kept
+    ring.pool(HERE).volumes[NAME] = kept
     await assert_at(ring, HERE)
 
 
