@@ -78,7 +78,7 @@ def test_a_rebuild_repairs_a_view(invoke, deployment):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["volume"], "there are: volumes, attachments, backups, volume_types"),
+        (["volume"], "there are: volumes"),
         (["volumes", "--all"], "either a read model or --all, not both"),
     ],
 )
