@@ -205,6 +205,7 @@ async def test_the_filters_that_everybody_may_use_are_told(member):
     listed = (await member.ask("GET", "/resource_filters")).json()["resource_filters"]
     assert {each["resource"] for each in listed} == {
         "volume",
+        "snapshot",
         "backup",
         "message",
         "attachment",

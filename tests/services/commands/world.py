@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates import AGGREGATES
+from domain.aggregates.backup import Backup
 from domain.aggregates.quota_reservation import Committed, QuotaReservation, Released
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
@@ -196,6 +197,8 @@ class World:
         assert all(used.in_use >= 0 and used.reserved >= 0 for used in usage.values())
         needs: dict[tuple[UUID, UUID], str] = {}
         for id, kind in {r.aggregate_id: r.event.kind for r in log}.items():
+            if kind == "backup":
+                needs |= _needs(Backup.from_history(id, [r for r in log if r.aggregate_id == id]))
             if kind not in ("volume", "snapshot"):
                 continue
             cls = Volume if kind == "volume" else Snapshot
@@ -237,6 +240,16 @@ class World:
             assert {r: n for r, n in held.items() if n} == of_type(amounts, thing.volume_type_id)
         elif thing.state == "deleted":
             assert not any(held.values())
+
+
+def _needs(backup: Backup) -> dict[tuple[UUID, UUID], str]:
+    """What a backup needs: what it is made of, and, unless that failed, what it goes on from."""
+    found = {}
+    if backup.state in ("requested", "making", "cancelling"):
+        found[UUID(backup.snapshot_id or backup.volume_id), backup.id] = "backup"
+    if backup.parent is not None and backup.state not in ("error", "deleted"):
+        found[UUID(backup.parent.id), backup.id] = "increment"
+    return found
 
 
 def _paid(reservation: UUID, states: dict[UUID, str]) -> str:
