@@ -140,3 +140,16 @@ class LostShelf(MemoryShelf):
 
     def save(self, location: Location, name: str, content: bytes) -> None:
         self.check()
+
+
+GIVEN_UP = {
+    "requested": ("error", "available"),
+    "making": ("error", "available"),
+    "cancelling": ("deleting", "available"),
+    "importing": ("error", "available"),
+    "restoring": ("available", "error_restoring"),
+    "writing": ("available", "error_restoring"),
+    "deleting": ("error_deleting", "available"),
+    "removing": ("error_deleting", "available"),
+}
+"""What becomes of a backup, and of the volume, when nobody goes on with it."""

@@ -8,16 +8,25 @@ from adapters.backup_store.port import Location
 from adapters.drivers.contract import DriverFailure
 from adapters.drivers.memory import Fault, Hold
 from domain.aggregates.backup import events
+from domain.aggregates.backup.importing import Record
 from domain.aggregates.volume import attaching
 from domain.containers import DEFAULT_CONTAINER
 from domain.errors import InUse, NotAllowed
 from services.commands.backup import ResetBackup
+from services.commands.backup_records import ImportBackup
+from services.commands.backup_work import (
+    FinishBackup,
+    StartBackup,
+    StartBackupDeletion,
+    StartRestore,
+)
 from services.commands.giving_up import GiveUp
 from services.processes.backing_up import BackingUp, capture_of
 from services.processes.backup_sweep import sweep_backups, sweep_captures
 from tests.services.processes.deaths import die_everywhere
 from tests.services.processes.keeping import (
     BACKUP,
+    GIVEN_UP,
     GONE,
     INCREMENT,
     ONE,
@@ -308,3 +317,33 @@ async def test_what_dead_workers_left_of_backups_that_are_over_is_swept():
     driver = worker.driver
     assert await sweep_captures(ring.world.commands, driver, backend=BACKEND, timeout_s=5) == 1
     assert pool.snapshots == {}
+
+
+@pytest.mark.parametrize("waiting", GIVEN_UP)
+async def test_what_nobody_goes_on_with_is_given_up_after_its_deadline(waiting):
+    ring = await a_ring_with_content()
+    run = ring.world.another_process().run
+    if waiting == "importing":
+        record = Record(
+            id=BACKUP, volume_id=an_id(1), size_gib=2, container=DEFAULT_CONTAINER,
+            content_at=a_moment().at, availability_zone="nova",
+        )  # fmt: skip
+        await run(ImportBackup(record=record, project_id=PROJECT, user_id="u", at=a_moment()))
+    else:
+        await back_up(ring)
+        if waiting != "requested":
+            await run(StartBackup(id=BACKUP, worker="w", at=a_moment()))
+    if waiting == "cancelling":
+        await delete(ring, force=True)
+    if waiting in ("restoring", "writing", "deleting", "removing"):
+        await run(FinishBackup(id=BACKUP, attempt=1, at=a_moment()))
+        await (restore if waiting in ("restoring", "writing") else delete)(ring)
+    if waiting == "writing":
+        await run(StartRestore(id=BACKUP, worker="w", at=a_moment()))
+    if waiting == "removing":
+        await run(StartBackupDeletion(id=BACKUP, worker="w", at=a_moment()))
+    assert (await the_backup(ring)).state == waiting
+    late = a_moment(10 * DAY_S)
+    assert await run(GiveUp(id=BACKUP, kind="backup", allowed=ALLOWED, at=late))
+    assert ((await the_backup(ring)).state, (await ring.volume()).status) == GIVEN_UP[waiting]
+    await assert_nothing_waits(ring)

@@ -19,6 +19,7 @@ from services.commands.encryption_key import FinishKeyMaking
 from services.commands.transfer import OfferVolume
 from services.processes.deadlines import give_up_overdue, keep_deadlines
 from services.unit_of_work import Commands
+from tests.services.processes.keeping import GIVEN_UP
 from tests.services.processes.lateness import ALLOWED, ATTACHMENT, BIG, HOUR_S, PATHS, Late, late
 from tests.services.processes.waits import CASES
 from tests.support.around import Life, around
@@ -46,7 +47,8 @@ async def there(tmp_path: Path) -> AsyncIterator[Late]:
 def test_everything_that_can_wait_is_tried_here():
     waits = {(lifecycle, state) for lifecycle, states in WAITS.items() for state in states}
     of_snapshots = {("snapshot", state) for state in WAITS["snapshot"]} | {("volume", "emptying")}
-    assert {case.waits for case in CASES.values()} == waits - of_snapshots  # see the file of those
+    of_backups = {("backup", state) for state in GIVEN_UP}
+    assert {case.waits for case in CASES.values()} == waits - of_snapshots - of_backups  # see those
     assert CASES.keys() == PATHS.keys() - {"available"}
 
 
