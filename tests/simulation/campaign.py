@@ -47,7 +47,7 @@ class Tally(msgspec.Struct, kw_only=True):
         self.faults += outcome.faults
         self.commands += outcome.commands
         if outcome.violations:
-            self.failed.append((outcome.case.seed, outcome.violations[0]))
+            self.failed.append((outcome.case.seed, outcome.violations[0][:300]))
 
     @property
     def never_done(self) -> list[str]:
@@ -73,7 +73,7 @@ class Tally(msgspec.Struct, kw_only=True):
             f"Commands that were never done: {', '.join(self.never_done) or 'none'}.",
         ]
         for seed, violation in self.failed:
-            lines += ["", f"- `{again(Case(seed=seed))}`", f"  {violation[:300]}"]
+            lines += ["", f"- `{again(Case(seed=seed))}`", f"  {violation}"]
         return "\n".join(lines)
 
     def write_into(self, page: Path) -> None:
@@ -99,7 +99,7 @@ def played(seeds: Iterable[int], *, jobs: int | None = None) -> Tally:
         for outcome in pool.imap_unordered(_played, seeds, chunksize=4):
             tally.add(outcome)
             if outcome.violations:
-                print(f"{again(outcome.case)}\n  {outcome.violations[0]}", flush=True)
+                print(f"{again(outcome.case)}\n  {outcome.violations[0][:300]}", flush=True)
     tally.wall_s = time.perf_counter() - began
     tally.failed.sort()
     return tally

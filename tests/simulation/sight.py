@@ -13,6 +13,7 @@ from domain.aggregates.volume.attachment import Attachment
 from domain.event import Actor, Moment
 from domain.image import ChosenImage
 from services.images import chosen
+from tests.simulation.watch import bytes_in
 from tests.support.builders import ZONE
 
 if TYPE_CHECKING:
@@ -109,5 +110,5 @@ class Sight:
         found = self.world.pool_of(volume.host).volumes.get(f"volume-{volume.id}")
         quiet_s = (self.world.clock() - volume.since).total_seconds()
         whole = found is not None and found.whole and found.size_gib == volume.size_gib
-        same = found is not None and found.content == self.world.watch.contents.get(volume.id)
+        same = found is not None and bytes_in(found) == self.world.watch.contents.get(volume.id)
         return whole and same and quiet_s > self.world.longest_s

@@ -15,6 +15,7 @@ from services.audit.verification import Parts, verify
 from services.notifications.envelope import STREAM
 from services.notifications.telling import Notifications
 from tests.simulation import history
+from tests.simulation.watch import bytes_in
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -83,8 +84,8 @@ def _objects(world: "World") -> Iterator[str]:
         if isinstance(volume, Volume) and volume.state == "available" and volume.host:
             found = world.pool_of(volume.host).volumes.get(f"volume-{volume.id}")
             fine = found and found.whole and found.size_gib >= volume.size_gib
-            if not fine or (found and found.content != world.watch.contents.get(volume.id)):
-                yield f"volume {volume.id} of {volume.size_gib} GiB on {volume.host} has {found}"
+            if not fine or (found and bytes_in(found) != world.watch.contents.get(volume.id)):
+                yield f"volume {volume.id} on {volume.host} is too small, or lost what it held"
 
 
 def _memories(world: "World") -> Iterator[str]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from adapters.drivers.contract import Source
 from adapters.drivers.memory import MemoryBackend
-from adapters.drivers.memory_pool import MemoryPool
+from adapters.drivers.memory_pool import MemoryPool, Stored
 from domain.aggregates.volume import Volume
 from domain.event import Event, Recorded
 from services.audit.objects import MUST
@@ -23,7 +23,7 @@ class Watch:
     def __init__(self, world: "World") -> None:
         self._world = world
         self.replay = Replay()
-        self.contents: dict[UUID, dict[int, bytes]] = {}
+        self.contents: dict[UUID, bytes] = {}
         """What each volume held when it was made."""
 
     def appended(self, position: int) -> None:
@@ -70,35 +70,44 @@ class Watch:
             return
         if volume.image is not None:
             due = self._world.images.contents[volume.image.id]
-            if b"".join(found.content.values())[: len(due)] != due:
+            if bytes_in(found) != due.rstrip(b"\0"):
                 self._world.violated(f"volume {volume.id} does not hold image {volume.image.id}")
         elif not found.content:
             found.content = {0: volume.id.bytes}
-        self.contents[volume.id] = {**found.content}
+        self.contents[volume.id] = bytes_in(found)
 
     def _restored(self, recorded: Recorded[Event]) -> None:
         """It holds what one of the volumes held when it was made, and must not lose that."""
         volume, pool = self._object_of(recorded)
         found = pool.volumes.get(f"volume-{volume.id}")
-        held = found.content if found else {}
+        held = bytes_in(found) if found else b""
         if held not in self.contents.values():
-            self._world.violated(f"volume {volume.id} was restored, and holds {held}")
-        self.contents[volume.id] = {**held}
+            self._world.violated(f"volume {volume.id} was restored, and holds {held[:32]!r}…")
+        self.contents[volume.id] = held
 
     def _whole(self, recorded: Recorded[Event]) -> None:
         volume, pool = self._object_of(recorded)
         found = pool.volumes.get(f"volume-{volume.id}")
         fine = found and found.whole and found.size_gib >= volume.size_gib
-        if not fine or (found and found.content != self.contents.get(volume.id)):
+        if not fine or (found and bytes_in(found) != self.contents.get(volume.id)):
             self._world.violated(
                 f"{recorded.event.type_name} of volume {volume.id}, {volume.size_gib} GiB on"
-                f" {volume.host}, which has {found}"
+                f" {volume.host}, which holds {bytes_in(found)[:32] if found else None!r}…"
             )
 
     def _object_of(self, recorded: Recorded[Event]) -> tuple[Volume, MemoryPool]:
         volume = self.replay.aggregates[recorded.aggregate_id]
         assert isinstance(volume, Volume) and volume.host is not None
         return volume, pool_of(self._world.backends, volume.host)
+
+
+def bytes_in(stored: Stored) -> bytes:
+    """What it holds, however that came to it in pieces, up to the last that is not zero."""
+    held = bytearray()
+    for offset, data in sorted(stored.content.items()):
+        if content := data.rstrip(b"\0"):
+            held += bytes(offset - len(held)) + content
+    return bytes(held)
 
 
 def pool_of(backends: Mapping[str, MemoryBackend], host: str) -> MemoryPool:
