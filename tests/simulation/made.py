@@ -10,6 +10,7 @@ from domain.aggregates.backup import Backup
 from domain.aggregates.backup.importing import record_of
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import Encryption
 from tests.simulation.sight import KEY, PROJECTS, Sight
@@ -205,6 +206,40 @@ def backup(see: Sight) -> Fields:
             "force": see.often(0.5),
         }
     )
+
+
+def snapshot(see: Sight) -> Fields:
+    found = see.volume("available", "in-use")
+    return (
+        None
+        if found is None
+        else {
+            "id": see.new_id(),
+            "volume_id": found.id,
+            "of_project": found.project_id,
+            "user_id": "ann",
+            "name": None,
+            "description": None,
+            "metadata": {},
+            "force": see.often(0.5),
+        }
+    )
+
+
+def of_snapshot(*states: str, **fields: Field) -> Maker:
+    def make(see: Sight) -> Fields:
+        found = see.any_of(Snapshot, lambda each: each.state in states if states else True)
+        return (
+            None
+            if found is None
+            else {
+                "id": found.id,
+                "project_id": None,
+                **{name: field(see) for name, field in fields.items()},
+            }
+        )
+
+    return make
 
 
 def of_backup(*states: str, **fields: Field) -> Maker:

@@ -18,6 +18,7 @@ from services.commands import (
     encryption_key,
     exporting,
     extension,
+    following,
     giving_up,
     imaging,
     message,
@@ -29,6 +30,7 @@ from services.commands import (
     retype,
     service,
     settling,
+    snapshot,
     transfer,
     volume,
     volume_properties,
@@ -51,7 +53,9 @@ class Wish(msgspec.Struct, frozen=True):
 
 WISHES: Mapping[type, Wish] = {
     creation.CreateVolume: Wish(12, made.create),
-    volume.DeleteVolume: Wish(6, made.of_volume(force=lambda see: see.often(0.3))),
+    volume.DeleteVolume: Wish(
+        6, made.of_volume(force=lambda see: see.often(0.3), cascade=lambda see: see.often(0.3))
+    ),
     volume.DescribeVolume: Wish(1, made.of_volume(name=made.name)),
     volume.ChangeVolumeMetadata: Wish(
         1, made.of_volume(set=made.tags, replace=lambda see: see.often(0.3))
@@ -116,6 +120,11 @@ WISHES: Mapping[type, Wish] = {
     attaching.DisconnectNode: Wish(
         2, made.of_volume("available", "attaching", "in-use", connector=Sight.connector)
     ),
+    snapshot.CreateSnapshot: Wish(5, made.snapshot),
+    snapshot.DescribeSnapshot: Wish(0.3, made.of_snapshot(name=made.name)),
+    snapshot.ChangeSnapshotMetadata: Wish(0.3, made.of_snapshot(set=made.tags)),
+    snapshot.DeleteSnapshot: Wish(3, made.of_snapshot(force=lambda see: see.often(0.3))),
+    snapshot.ResetSnapshot: Wish(0.3, made.of_snapshot(status=lambda see: "error")),
     backup.CreateBackup: Wish(4, made.backup),
     backup.DescribeBackup: Wish(0.3, made.of_backup(name=made.name)),
     backup.DeleteBackup: Wish(2, made.of_backup(force=lambda see: see.often(0.3))),
@@ -210,6 +219,12 @@ CARRIED_OUT: frozenset[type] = frozenset(
         encryption_key.FinishKeyDestruction,
         settling.SettleReservation,
         giving_up.GiveUp,
+        following.GoOnDeleting,
+        snapshot.PlaceSnapshot,
+        snapshot.StartSnapshotCreation,
+        snapshot.FinishSnapshotCreation,
+        snapshot.StartSnapshotDeletion,
+        snapshot.FinishSnapshotDeletion,
         backup_work.StartBackup,
         backup_work.RecordCaptured,
         backup_work.RecordBackupProgress,
