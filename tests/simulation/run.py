@@ -69,9 +69,10 @@ def run(case: Case, *, wishes: int = WISHES) -> Outcome:
         with tempfile.TemporaryDirectory() as directory:
             return _played(case, wishes, directory)
     finally:
-        structlog.configure(**before)
         asyncio.set_event_loop(None)
+        structlog.configure(processors=[_unheard])
         _bury()
+        structlog.configure(**before)
         if collecting:
             gc.enable()
 
@@ -109,6 +110,11 @@ def _outcome(world: World, *, wall_s: float) -> Outcome:
         simulated_s=world.loop.now_s,
         wall_s=wall_s,
     )
+
+
+def _unheard(logger: Any, method: str, entry: structlog.types.EventDict) -> str:
+    """What the dead say."""
+    raise structlog.DropEvent
 
 
 def _bury() -> None:
