@@ -119,12 +119,16 @@ class MemoryInbox:
     async def next(self, limit: int) -> Sequence[MemoryDelivery]:
         while not self._closed:
             self._changed.clear()
-            clock = self._broker.clock
-            entries = self._consumer.take(self._broker.log.messages, limit, clock())
-            if entries:
-                return [MemoryDelivery(entry, self._consumer, clock) for entry in entries]
+            if here := self.here(limit):
+                return here
             await self._change()
         return ()
+
+    def here(self, limit: int) -> list[MemoryDelivery]:
+        """What `next` would give without waiting."""
+        clock = self._broker.clock
+        entries = self._consumer.take(self._broker.log.messages, limit, clock())
+        return [MemoryDelivery(entry, self._consumer, clock) for entry in entries]
 
     async def close(self) -> None:
         self._closed = True

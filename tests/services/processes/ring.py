@@ -1,6 +1,5 @@
 """A small ring in memory: users, processes that may die, a bus, a backend, and time by hand."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -11,8 +10,8 @@ from uuid import UUID
 from adapters.backup_store.memory import MemoryShelf
 from adapters.backup_store.port import BackupStore
 from adapters.backup_store.store import ChunkedBackupStore
-from adapters.bus.memory import MemoryBus
-from adapters.bus.port import Delivery, Inbox, Message
+from adapters.bus.memory import MemoryBus, MemoryInbox
+from adapters.bus.port import Delivery, Message
 from adapters.drivers.content import BLOCK_BYTES, Blocks
 from adapters.drivers.contract import (
     AttachMode,
@@ -341,7 +340,7 @@ class Ring:
         """What happens before the image service is asked again."""
         self.shelf = MemoryShelf()
         self.reports = Reports(self.bus, clock=self.clock, down_after_s=1e9)
-        self._inboxes: dict[str, Inbox] = {}
+        self._inboxes: dict[str, MemoryInbox] = {}
 
     async def open(self) -> "Ring":
         await self.world.has_a_type()
@@ -451,7 +450,7 @@ class Ring:
         return [
             (kind, delivery)
             for kind, inbox in self._inboxes.items()
-            for delivery in await here(inbox)
+            for delivery in inbox.here(100)
         ]
 
     async def the_delivery(self, kind: str) -> Delivery:
@@ -527,16 +526,6 @@ class Ring:
         assert await self.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
         await self.world.assert_sound()
         assert await self.bus.parked() == []
-
-
-async def here(inbox: Inbox, limit: int = 100) -> Sequence[Delivery]:
-    """What an inbox in memory gives at once."""
-    asking = asyncio.ensure_future(inbox.next(limit))
-    await asyncio.sleep(0)
-    if asking.done():
-        return asking.result()
-    asking.cancel()
-    return ()
 
 
 async def a_ring(*, with_backend: bool = True) -> Ring:

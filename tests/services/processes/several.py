@@ -6,8 +6,8 @@ from typing import Any
 
 from adapters.backup_store.memory import MemoryShelf
 from adapters.backup_store.store import ChunkedBackupStore
-from adapters.bus.memory import MemoryBus
-from adapters.bus.port import Delivery, Inbox, Message
+from adapters.bus.memory import MemoryBus, MemoryInbox
+from adapters.bus.port import Delivery, Message
 from adapters.drivers.content import BLOCK_BYTES
 from adapters.drivers.contract import Driver, DriverFailure, TypeChange, VolumeSpec
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Work
@@ -41,7 +41,7 @@ from services.reports import Report, Reports
 from services.subjects import subject_of
 from services.unit_of_work import Commands
 from tests.services.commands.world import LIMITS, World
-from tests.services.processes.ring import ACK_WAIT_S, NOWHERE, WORKLOAD, Clock, at_once, here
+from tests.services.processes.ring import ACK_WAIT_S, NOWHERE, WORKLOAD, Clock, at_once
 from tests.support.around import Life, around
 from tests.support.builders import PROJECT, ZONE, an_id, bare
 
@@ -97,7 +97,7 @@ class Several:
             name: MemoryBackend(dict.fromkeys(pools, size)) for name, size in sizes.items()
         }
         self.faults = {name: Faults() for name in sizes}
-        self.inboxes: dict[str, Inbox] = {}
+        self.inboxes: dict[str, MemoryInbox] = {}
         self.retyped: list[tuple[VolumeSpec, TypeChange]] = []
         """What backends were told to change."""
 
@@ -244,7 +244,7 @@ class Several:
         log = await self.store.log(place, 1_000)
         messages = [Message(r.position, subject_of(r), codec.to_cloud_event(r)) for r in log]
         await self.bus.publish(messages, after=place)
-        return await here(self.inboxes[consumer], most) if most else ()
+        return self.inboxes[consumer].here(most) if most else ()
 
     def fails(self, *names: str, failure: DriverFailure = BROKEN, work: Work = Work.HALF) -> None:
         for name in names:

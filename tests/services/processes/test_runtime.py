@@ -17,7 +17,7 @@ from domain.event import Recorded
 from services.processes.runtime import NotYet, ProcessManager, Worker, Workload, reacts_to
 from services.subjects import subject_of
 from services.unit_of_work import Commands
-from tests.services.processes.ring import Clock, here
+from tests.services.processes.ring import Clock
 from tests.support.around import Outage, around
 from tests.support.builders import a_request, an_id
 from tests.support.patience import PATIENCE_S
@@ -241,7 +241,7 @@ async def test_long_work_is_kept_alive_and_comes_to_nobody_else(stage: Stage):
     worker = stage.worker(work, ack_wait_s=0.01)  # real time, for the keeping alive
     inbox = await stage.bus.inbox("listening", ["lapilli.>"], ACK_WAIT_S, 100)
     await stage.requests(1)
-    [delivery] = await here(inbox)
+    [delivery] = inbox.here(2)
 
     async def tell(method: str) -> None:
         if method == "working":
@@ -252,11 +252,11 @@ async def test_long_work_is_kept_alive_and_comes_to_nobody_else(stage: Stage):
         async with asyncio.timeout(PATIENCE_S):
             await kept_alive.get()
         stage.clock.now_s += ACK_WAIT_S * 0.9
-        assert await here(inbox) == ()
+        assert inbox.here(1) == []
     work.finish.set()
     await handling
     stage.clock.now_s += 10 * ACK_WAIT_S
-    assert await here(inbox) == ()
+    assert inbox.here(1) == []
     await stage.quiet()
     assert asyncio.all_tasks() == {asyncio.current_task()}  # nobody keeps it alive any more
 
