@@ -219,6 +219,8 @@ SILENT: Mapping[type[Event], str] = {
     snapshot.DeletionStarted: "deletion is under way",
     snapshot.Transferred: "told of its volume",
     snapshot.Retyped: "told of its volume",
+    snapshot.RestoringBegun: "told of its volume",
+    snapshot.RestoringEnded: "told of its volume",
     snapshot.BackupBegun: "told of its backup",
     snapshot.BackupEnded: "told of its backup",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from domain.aggregate import Aggregate
 from domain.aggregates.move import Move
@@ -23,6 +23,7 @@ from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Event, Moment, Recorded
 from domain.image import ChosenImage
 from domain.placement import Origin, Pool, Request, place
+from domain.quota import of_snapshot, of_type
 
 PROJECT = "a-project"
 USER = "ann"
@@ -275,11 +276,28 @@ def a_snapshot_request(number: int = 0x51, *, of: Volume | None = None) -> Snaps
         name=f"snapshot {number}",
         description=None,
         metadata={},
-        reservation_id=an_id(number + 0xFFFF),
+        reservation_id=uuid5(an_id(number), "reservation"),
         availability_zone=volume.availability_zone,
         counts_gigabytes=True,
         at=a_moment(),
     )
+
+
+def with_quota(snapshot: Snapshot) -> list[Recorded[Event]]:
+    """All that is pending of a snapshot, and what pays for it."""
+    takes = of_snapshot(snapshot.size_gib, counts_gigabytes=snapshot.counts_gigabytes)
+    reservation = QuotaReservation.reserve(
+        UUID(snapshot.reservations[0]),
+        project_id=snapshot.project_id,
+        subject=snapshot.id,
+        amounts=of_type(takes, snapshot.volume_type_id),
+        largest_gib=snapshot.size_gib,
+        at=a_moment(),
+    )
+    if snapshot.at_rest:
+        reservation.commit(a_moment())
+    ended = [reservation.settled().give_back(a_moment())] if snapshot.state == "deleted" else []
+    return pending(reservation, snapshot, *ended)
 
 
 def a_snapshot(

@@ -26,6 +26,7 @@ from tests.support.builders import (
     a_moment,
     a_snapshot_request,
     an_id,
+    with_quota,
 )
 
 SNAPSHOT, OTHER = an_id(0x51), an_id(0x7E)
@@ -56,7 +57,7 @@ async def snapshot(world: World, *, in_state: str = "available") -> Snapshot:
     made = a_snapshot_request(SNAPSHOT.int, of=await world.volume())
     for turn in TURNS[in_state]:
         turn(made)
-    await world.store.append(made.pending)
+    await world.store.append(with_quota(made))
     return made
 
 

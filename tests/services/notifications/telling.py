@@ -11,6 +11,7 @@ from adapters.bus.port import Bus, Message
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
 from domain.aggregates.snapshot import Snapshot
+from domain.aggregates.snapshot import backing_up as backing_up_of_snapshot
 from domain.aggregates.volume import (
     Source,
     Volume,
@@ -169,6 +170,10 @@ SNAPSHOT_STEPS: Mapping[str, Callable[[Snapshot, Moment], Any]] = {
     "say_error_deleting": lambda s, at: s.reset("error_deleting", at),
     "describe": lambda s, at: s.describe("renamed", None, at),
     "label": lambda s, at: s.change_metadata({"tier": "two"}, at),
+    "backed_up": lambda s, at: backing_up_of_snapshot.begin(s, "b", at),
+    "back_again": lambda s, at: backing_up_of_snapshot.end(s, "b", at),
+    "restoring": lambda s, at: s.begin_restoring(at),
+    "restored": lambda s, at: s.end_restoring(at),
     "retyped": lambda s, at: s.retype(str(SILVER.id), "r", at),
     "hand_over": lambda s, at: s.transfer(
         project_id="another", user_id="bob", reservation_id="r", at=at

@@ -142,6 +142,7 @@ DROPPED = ["snapshot.delete.start", "snapshot.delete.end"]
 
 OF_SNAPSHOTS: list[tuple[str, list[str]]] = [
     ("room start made", TAKEN),
+    ("room start made backed_up back_again restoring restored", TAKEN),
     ("room start start failed", ["snapshot.create.start", "snapshot.create.error"]),
     (
         "no_room",

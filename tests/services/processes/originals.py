@@ -10,11 +10,14 @@ from domain.encryption import Encryption
 from domain.placement import Rules
 from services.commands.volume import DeleteVolume
 from tests.services.processes.several import Several
-from tests.support.builders import PROJECT, TURNS, a_moment, a_snapshot_request, an_id
+from tests.support.builders import PROJECT, TURNS, a_moment, a_snapshot_request, an_id, with_quota
 
 HERE, BESIDE, FAR = "h@near#p", "h@near#q", "h@far#p"
 CONTENT = {0: b"boot".ljust(BLOCK_BYTES, b"\0"), 7 * BLOCK_BYTES: b"x" * BLOCK_BYTES}
 SNAPSHOT = 0x51
+PAID = {"volumes": (1, 0), "gigabytes": (4, 0), "snapshots": (1, 0)}
+"""In use and reserved for the two."""
+
 Kind = Literal["volume", "snapshot"]
 
 
@@ -32,7 +35,7 @@ async def a_ring(*, rules: Rules | None = None, encryption: Encryption | None = 
     snapshot = a_snapshot_request(SNAPSHOT, of=volume)
     for turn in TURNS["available"]:
         turn(snapshot)
-    await ring.store.append(snapshot.pending)
+    await ring.store.append(with_quota(snapshot))
     await MemoryDriver(ring.backends["near"]).create_snapshot(
         SnapshotSpec(id=snapshot.id, volume_id=volume.id, size_gib=2, pool="p", project_id=PROJECT)
     )

@@ -20,6 +20,7 @@ from tests.services.processes.originals import (
     CONTENT,
     FAR,
     HERE,
+    PAID,
     SNAPSHOT,
     Kind,
     a_ring,
@@ -61,7 +62,7 @@ async def assert_copied(ring: Several, *, to: str = HERE, size_gib: int = 2) -> 
     assert held(ring) == {to: True}
     there = ring.pool(to).volumes[f"volume-{an_id(2)}"]
     assert (there.content, there.size_gib) == (CONTENT, size_gib)
-    assert await ring.world.usage() == {"volumes": (2, 0), "gigabytes": (2 + size_gib, 0)}
+    assert await ring.world.usage() == PAID | {"volumes": (2, 0), "gigabytes": (4 + size_gib, 0)}
     await assert_source_as_it_was(ring)
 
 
@@ -71,7 +72,7 @@ async def assert_in_error(ring: Several, why: str) -> None:
     assert copy.state == "error"
     assert why in await reason(ring)
     assert held(ring) == {}
-    assert await ring.world.usage() == {"volumes": (2, 0), "gigabytes": (4, 0)}
+    assert await ring.world.usage() == PAID | {"volumes": (2, 0), "gigabytes": (6, 0)}
     await assert_source_as_it_was(ring)
 
 
@@ -84,7 +85,7 @@ async def reason(ring: Several) -> str:
 async def assert_gone(ring: Several) -> None:
     assert (await ring.volume(2)).state == "deleted"
     assert held(ring) == {}
-    assert await ring.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+    assert await ring.world.usage() == PAID
     await assert_source_as_it_was(ring)
 
 

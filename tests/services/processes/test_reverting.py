@@ -16,10 +16,10 @@ from services.commands.reverting import RevertVolume
 from services.commands.volume import DeleteVolume
 from services.commands.volume_reset import ResetVolume
 from tests.services.processes.lateness import ALLOWED
-from tests.services.processes.originals import CONTENT, HERE, SNAPSHOT, a_ring, clone
+from tests.services.processes.originals import CONTENT, HERE, PAID, SNAPSHOT, a_ring, clone
 from tests.services.processes.several import Several
 from tests.support.around import Crash, Life
-from tests.support.builders import PROJECT, TURNS, a_moment, a_snapshot_request, an_id
+from tests.support.builders import PROJECT, TURNS, a_moment, a_snapshot_request, an_id, with_quota
 
 CHANGED = {BLOCK_BYTES: b"written since".ljust(BLOCK_BYTES, b"\0")}
 NAME = f"volume-{an_id(1)}"
@@ -50,7 +50,7 @@ async def assert_holds(
     assert ring.pool(HERE).volumes[NAME].content == content
     assert (await the_snapshot(ring)).status == "available"
     assert ring.pool(HERE).snapshots[f"snapshot-{an_id(SNAPSHOT)}"].content == CONTENT
-    assert await ring.world.usage() == {"volumes": (1, 0), "gigabytes": (2, 0)}
+    assert await ring.world.usage() == PAID
     assert await ring.bus.parked() == []
     await ring.assert_sound()
 
@@ -81,7 +81,7 @@ async def later_snapshot(ring: Several) -> None:
     snapshot = a_snapshot_request(0x52, of=await ring.volume())
     for turn in TURNS["available"]:
         turn(snapshot)
-    await ring.store.append(snapshot.pending)
+    await ring.store.append(with_quota(snapshot))
 
 
 async def larger(ring: Several) -> None:
