@@ -150,6 +150,8 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     snapshot.Deleted: [tells("snapshot.delete.end", the_snapshot)],
     snapshot.DeletionFailed: [warns("snapshot.delete.error", the_snapshots_failure)],
     snapshot.FoundBusy: [warns("snapshot.delete.error", the_snapshots_failure)],
+    snapshot.RestoringBegun: [tells("snapshot.revert.start", the_snapshot)],
+    snapshot.RestoringEnded: [tells("snapshot.revert.end", the_snapshot)],
     snapshot.Described: to_a_snapshot("update"),
     snapshot.MetadataChanged: to_a_snapshot("update"),
     snapshot.ResetToAvailable: to_a_snapshot("reset_status"),
@@ -219,8 +221,6 @@ SILENT: Mapping[type[Event], str] = {
     snapshot.DeletionStarted: "deletion is under way",
     snapshot.Transferred: "told of its volume",
     snapshot.Retyped: "told of its volume",
-    snapshot.RestoringBegun: "told of its volume",
-    snapshot.RestoringEnded: "told of its volume",
     snapshot.BackupBegun: "told of its backup",
     snapshot.BackupEnded: "told of its backup",
 }

@@ -11,7 +11,7 @@ from adapters.bus.port import Bus, Message
 from adapters.event_store.memory import MemoryEventStore
 from adapters.event_store.port import EventStore
 from domain.aggregates.snapshot import Snapshot
-from domain.aggregates.snapshot import backing_up as backing_up_of_snapshot
+from domain.aggregates.snapshot import backing_up as snapshots_backing_up
 from domain.aggregates.volume import (
     Source,
     Volume,
@@ -165,15 +165,15 @@ SNAPSHOT_STEPS: Mapping[str, Callable[[Snapshot, Moment], Any]] = {
     "gone": lambda s, at: s.deleted(at),
     "undeletable": lambda s, at: s.deletion_failed(s.attempt, "backend says no", at),
     "busy": lambda s, at: s.found_busy(s.attempt, "it is in use", at),
+    "restore": lambda s, at: s.begin_restoring(at),
+    "restored": lambda s, at: s.end_restoring(at),
+    "back_up": lambda s, at: snapshots_backing_up.begin(s, "b", at),
+    "backed_up": lambda s, at: snapshots_backing_up.end(s, "b", at),
     "say_available": lambda s, at: s.reset("available", at),
     "say_error": lambda s, at: s.reset("error", at),
     "say_error_deleting": lambda s, at: s.reset("error_deleting", at),
     "describe": lambda s, at: s.describe("renamed", None, at),
     "label": lambda s, at: s.change_metadata({"tier": "two"}, at),
-    "backed_up": lambda s, at: backing_up_of_snapshot.begin(s, "b", at),
-    "back_again": lambda s, at: backing_up_of_snapshot.end(s, "b", at),
-    "restoring": lambda s, at: s.begin_restoring(at),
-    "restored": lambda s, at: s.end_restoring(at),
     "retyped": lambda s, at: s.retype(str(SILVER.id), "r", at),
     "hand_over": lambda s, at: s.transfer(
         project_id="another", user_id="bob", reservation_id="r", at=at

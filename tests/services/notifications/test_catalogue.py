@@ -142,7 +142,6 @@ DROPPED = ["snapshot.delete.start", "snapshot.delete.end"]
 
 OF_SNAPSHOTS: list[tuple[str, list[str]]] = [
     ("room start made", TAKEN),
-    ("room start made backed_up back_again restoring restored", TAKEN),
     ("room start start failed", ["snapshot.create.start", "snapshot.create.error"]),
     (
         "no_room",
@@ -163,6 +162,11 @@ OF_SNAPSHOTS: list[tuple[str, list[str]]] = [
         [*TAKEN, *at_once("snapshot.reset_status") * 3],
     ),
     ("room start made retyped hand_over", TAKEN),
+    ("room start made back_up backed_up", TAKEN),
+    (
+        "room start made restore restored",
+        [*TAKEN, "snapshot.revert.start", "snapshot.revert.end"],
+    ),
 ]
 
 

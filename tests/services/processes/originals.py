@@ -4,20 +4,16 @@ from typing import Any, Literal
 from uuid import UUID
 
 from adapters.drivers.content import BLOCK_BYTES
-from adapters.drivers.contract import SnapshotSpec
-from adapters.drivers.memory import MemoryDriver
 from domain.encryption import Encryption
 from domain.placement import Rules
 from services.commands.volume import DeleteVolume
+from tests.services.commands.world import snapshot_id
 from tests.services.processes.several import Several
-from tests.support.builders import PROJECT, TURNS, a_moment, a_snapshot_request, an_id, with_quota
+from tests.support.builders import PROJECT, a_moment, an_id
 
 HERE, BESIDE, FAR = "h@near#p", "h@near#q", "h@far#p"
 CONTENT = {0: b"boot".ljust(BLOCK_BYTES, b"\0"), 7 * BLOCK_BYTES: b"x" * BLOCK_BYTES}
-SNAPSHOT = 0x51
-PAID = {"volumes": (1, 0), "gigabytes": (4, 0), "snapshots": (1, 0)}
-"""In use and reserved for the two."""
-
+SNAPSHOT = snapshot_id()
 Kind = Literal["volume", "snapshot"]
 
 
@@ -32,13 +28,9 @@ async def a_ring(*, rules: Rules | None = None, encryption: Encryption | None = 
     volume = await ring.volume()
     assert volume.host == HERE
     ring.pool(HERE).volumes[f"volume-{volume.id}"].content = dict(CONTENT)
-    snapshot = a_snapshot_request(SNAPSHOT, of=volume)
-    for turn in TURNS["available"]:
-        turn(snapshot)
-    await ring.store.append(with_quota(snapshot))
-    await MemoryDriver(ring.backends["near"]).create_snapshot(
-        SnapshotSpec(id=snapshot.id, volume_id=volume.id, size_gib=2, pool="p", project_id=PROJECT)
-    )
+    await ring.world.run(ring.world.snapshotting())
+    await ring.go_on()
+    assert (await ring.world.snapshot()).state == "available"
     return ring
 
 
@@ -46,7 +38,7 @@ def source(kind: Kind) -> dict[str, Any]:
     named = {"volume_type_id": None, "size_gib": None}
     if kind == "volume":
         return {**named, "source_volume_id": an_id(1)}
-    return {**named, "snapshot_id": an_id(SNAPSHOT)}
+    return {**named, "snapshot_id": SNAPSHOT}
 
 
 async def clone(ring: Several, kind: Kind = "volume", **changes: Any) -> None:
@@ -56,7 +48,7 @@ async def clone(ring: Several, kind: Kind = "volume", **changes: Any) -> None:
 
 async def claims(ring: Several) -> set[UUID]:
     """Who is made from the volume or its snapshot."""
-    needed = [await ring.store.dependents(an_id(number)) for number in (1, SNAPSHOT)]
+    needed = [await ring.store.dependents(id) for id in (an_id(1), SNAPSHOT)]
     return {id for each in needed for id, need in each.items() if need == "copy"}
 
 

@@ -36,6 +36,12 @@ from services.processes.restored import Restored
 from services.processes.reverting import Reverting
 from services.processes.runtime import ProcessManager, Worker
 from services.processes.settlement import Settlement
+from services.processes.snapshot import (
+    CascadingDeletion,
+    SnapshotCreation,
+    SnapshotDeletion,
+    SnapshotPlacement,
+)
 from services.processes.uploading import Uploading
 from services.reports import Report, Reports
 from services.subjects import subject_of
@@ -141,6 +147,8 @@ class Several:
                 max_attempts=self.max_attempts,
             ),
             ExtensionPlacement(commands=commands, clock=self.clock, reports=self.reports),
+            SnapshotPlacement(commands=commands, clock=self.clock, reports=self.reports),
+            CascadingDeletion(commands=commands, clock=self.clock),
             Settlement(commands=commands, clock=self.clock),
             EncryptionKeys(
                 commands=commands,
@@ -203,7 +211,15 @@ class Several:
                 Uploading(**shared, images=self.images, send_timeout_s=copy_timeout_s, look_s=0.0)
             )
             managers += [kind(**shared, copier=copier) for kind in (Moving, Reverting)]
-            work = (Extending, Deletion, RemnantRemoval, Attaching, Detaching)
+            work = (
+                Extending,
+                Deletion,
+                RemnantRemoval,
+                Attaching,
+                Detaching,
+                SnapshotCreation,
+                SnapshotDeletion,
+            )
             managers += [kind(**shared) for kind in work]
         return managers
 

@@ -20,7 +20,6 @@ from tests.services.processes.originals import (
     CONTENT,
     FAR,
     HERE,
-    PAID,
     SNAPSHOT,
     Kind,
     a_ring,
@@ -49,7 +48,7 @@ async def assert_source_as_it_was(ring: Several) -> None:
     volume = await ring.volume()
     assert (volume.state, volume.operation, volume.host) == ("available", "idle", HERE)
     assert ring.pool(HERE).volumes[f"volume-{an_id(1)}"].content == CONTENT
-    assert ring.pool(HERE).snapshots[f"snapshot-{an_id(SNAPSHOT)}"].content == CONTENT
+    assert ring.pool(HERE).snapshots[f"snapshot-{SNAPSHOT}"].content == CONTENT
     assert await claims(ring) == set()
     assert await ring.bus.parked() == []
     await ring.assert_sound()
@@ -62,7 +61,7 @@ async def assert_copied(ring: Several, *, to: str = HERE, size_gib: int = 2) -> 
     assert held(ring) == {to: True}
     there = ring.pool(to).volumes[f"volume-{an_id(2)}"]
     assert (there.content, there.size_gib) == (CONTENT, size_gib)
-    assert await ring.world.usage() == PAID | {"volumes": (2, 0), "gigabytes": (4 + size_gib, 0)}
+    assert await ring.world.usage() == paid(2, size_gib)
     await assert_source_as_it_was(ring)
 
 
@@ -72,8 +71,13 @@ async def assert_in_error(ring: Several, why: str) -> None:
     assert copy.state == "error"
     assert why in await reason(ring)
     assert held(ring) == {}
-    assert await ring.world.usage() == PAID | {"volumes": (2, 0), "gigabytes": (6, 0)}
+    assert await ring.world.usage() == paid(2, 2)
     await assert_source_as_it_was(ring)
+
+
+def paid(volumes: int, copied_gib: int) -> dict[str, tuple[int, int]]:
+    """Of the volume, its snapshot and the copy, nothing being open."""
+    return {"volumes": (volumes, 0), "gigabytes": (4 + copied_gib, 0), "snapshots": (1, 0)}
 
 
 async def reason(ring: Several) -> str:
@@ -85,7 +89,7 @@ async def reason(ring: Several) -> str:
 async def assert_gone(ring: Several) -> None:
     assert (await ring.volume(2)).state == "deleted"
     assert held(ring) == {}
-    assert await ring.world.usage() == PAID
+    assert await ring.world.usage() == paid(1, 0)
     await assert_source_as_it_was(ring)
 
 

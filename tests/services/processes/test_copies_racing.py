@@ -15,13 +15,13 @@ import pytest
 from adapters.drivers.content import BLOCK_BYTES, Blocks
 from adapters.drivers.contract import Provisioned, Source, VolumeSpec
 from adapters.drivers.memory import MemoryBackend, MemoryDriver
-from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.dependence import Dependents
 from domain.errors import LapilliError
 from domain.placement import Rules
 from services.commands.extension import ExtendVolume
 from services.commands.reverting import RevertVolume
+from services.commands.snapshot import DeleteSnapshot
 from services.commands.volume import DeleteVolume
 from services.processes.runtime import Worker
 from tests.services.processes import originals
@@ -112,9 +112,9 @@ class Race:
             for number in COPIES
         ]
         wishes += [DeleteVolume(id=an_id(1), force=f, **OWN) for f in (False, True)]
-        wishes += [RevertVolume(id=an_id(1), snapshot_id=an_id(SNAPSHOT), **OWN)] * 2
+        wishes += [RevertVolume(id=an_id(1), snapshot_id=SNAPSHOT, **OWN)] * 2
         wishes += [ExtendVolume(id=an_id(1), new_size_gib=size, **OWN) for size in (3, 4)]
-        wishes += [DeleteVolume(id=an_id(2), force=True, **OWN), DeleteSnapshot()]
+        wishes += [DeleteVolume(id=an_id(2), force=True, **OWN), DeleteSnapshot(id=SNAPSHOT, **OWN)]
         self.random.shuffle(wishes)
         return wishes
 
@@ -122,10 +122,7 @@ class Race:
         """By a user, who may be refused."""
         await self.dawdle()
         try:
-            if isinstance(wish, DeleteSnapshot):
-                await delete_snapshot(self.ring)
-            else:
-                await self.ring.world.another_process().run(wish)
+            await self.ring.world.another_process().run(wish)
         except LapilliError:
             return
 
@@ -136,24 +133,6 @@ class Race:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.add(asyncio.create_task(work))
-
-
-class DeleteSnapshot:
-    """The one there is."""
-
-
-async def delete_snapshot(ring: Several) -> None:
-    """As its commands and its worker do, in two appends with the driver's work between them."""
-    id = an_id(SNAPSHOT)
-    snapshot = Snapshot.from_history(id, await ring.store.events(id))
-    snapshot.request_deletion(a_moment())
-    snapshot.start_deletion("worker-1", a_moment())
-    await ring.store.append(snapshot.pending)
-    ring.pool(HERE).snapshots.pop(f"snapshot-{id}")
-    ring.pool(HERE).provision(-2)
-    snapshot = snapshot.settled()
-    snapshot.deleted(a_moment())
-    await ring.store.append(snapshot.pending)
 
 
 class KeepsNothing(Dependents):

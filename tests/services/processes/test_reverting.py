@@ -1,6 +1,7 @@
 """Taking a volume back to its latest snapshot: all of it or nothing, whatever dies or fails."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -16,10 +17,10 @@ from services.commands.reverting import RevertVolume
 from services.commands.volume import DeleteVolume
 from services.commands.volume_reset import ResetVolume
 from tests.services.processes.lateness import ALLOWED
-from tests.services.processes.originals import CONTENT, HERE, PAID, SNAPSHOT, a_ring, clone
+from tests.services.processes.originals import CONTENT, HERE, SNAPSHOT, a_ring, clone
 from tests.services.processes.several import Several
 from tests.support.around import Crash, Life
-from tests.support.builders import PROJECT, TURNS, a_moment, a_snapshot_request, an_id, with_quota
+from tests.support.builders import PROJECT, a_moment, an_id
 
 CHANGED = {BLOCK_BYTES: b"written since".ljust(BLOCK_BYTES, b"\0")}
 NAME = f"volume-{an_id(1)}"
@@ -33,12 +34,12 @@ async def a_changed_volume() -> Several:
     return ring
 
 
-async def revert(ring: Several, snapshot: int = SNAPSHOT) -> None:
-    await ring.world.another_process().run(RevertVolume(snapshot_id=an_id(snapshot), **OWN))
+async def revert(ring: Several, snapshot: UUID = SNAPSHOT) -> None:
+    await ring.world.another_process().run(RevertVolume(snapshot_id=snapshot, **OWN))
 
 
 async def the_snapshot(ring: Several) -> Snapshot:
-    return Snapshot.from_history(an_id(SNAPSHOT), await ring.store.events(an_id(SNAPSHOT)))
+    return Snapshot.from_history(SNAPSHOT, await ring.store.events(SNAPSHOT))
 
 
 async def assert_holds(
@@ -49,8 +50,7 @@ async def assert_holds(
     assert (volume.status, volume.operation, volume.under_way) == (status, "idle", None)
     assert ring.pool(HERE).volumes[NAME].content == content
     assert (await the_snapshot(ring)).status == "available"
-    assert ring.pool(HERE).snapshots[f"snapshot-{an_id(SNAPSHOT)}"].content == CONTENT
-    assert await ring.world.usage() == PAID
+    assert ring.pool(HERE).snapshots[f"snapshot-{SNAPSHOT}"].content == CONTENT
     assert await ring.bus.parked() == []
     await ring.assert_sound()
 
@@ -78,10 +78,7 @@ async def test_what_its_backend_cannot_do_leaves_it_in_error_with_the_reason(wor
 
 
 async def later_snapshot(ring: Several) -> None:
-    snapshot = a_snapshot_request(0x52, of=await ring.volume())
-    for turn in TURNS["available"]:
-        turn(snapshot)
-    await ring.store.append(with_quota(snapshot))
+    await ring.world.run(ring.world.snapshotting(2, at=a_moment(60)))
 
 
 async def larger(ring: Several) -> None:
