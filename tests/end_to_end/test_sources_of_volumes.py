@@ -1,4 +1,4 @@
-"""Unmodified clients make volumes from volumes: what these hold is equal, and theirs alone."""
+"""Unmodified clients make volumes from volumes and snapshots, and revert: by what they hold."""
 
 import hashlib
 import os
@@ -22,6 +22,14 @@ def digest(path: Path, size: int) -> str:
         return hashlib.sha256(file.read(size)).hexdigest()
 
 
+def write(path: Path) -> None:
+    """Something else than there was, at both ends and between them."""
+    with path.open("r+b") as file:
+        for offset in (0, 2**29 + 4096, 2**30 - 70_000):
+            file.seek(offset)
+            file.write(os.urandom(70_000))
+
+
 def available(lapilli: Serve, id: str) -> bool:
     return bool(openstack(lapilli, "volume", "show", id)["status"] == "available")
 
@@ -30,10 +38,7 @@ def test_the_openstack_client_clones_a_volume(lapilli: Serve) -> None:
     gib = 2**30
     source = openstack(lapilli, "volume", "create", "--size", "1", "original")["id"]
     until(lambda: available(lapilli, source), what="available volume")
-    with file_of(lapilli, source).open("r+b") as file:
-        for offset in (0, gib // 2 + 4096, gib - 70_000):
-            file.seek(offset)
-            file.write(os.urandom(70_000))
+    write(file_of(lapilli, source))
     content = digest(file_of(lapilli, source), gib)
     silently(lapilli, "volume", "set", "--bootable", source)
     copy = openstack(lapilli, "volume", "create", "--source", source, "--size", "2", "copy")["id"]
@@ -47,3 +52,29 @@ def test_the_openstack_client_clones_a_volume(lapilli: Serve) -> None:
     assert digest(file_of(lapilli, copy), gib) == content
     silently(lapilli, "volume", "delete", copy)
     until(lambda: not file_of(lapilli, copy).exists(), what="the end of the copy")
+
+
+def test_the_openstack_client_makes_volumes_from_snapshots_and_reverts_to_them(
+    lapilli: Serve,
+) -> None:
+    gib = 2**30
+    volume = openstack(lapilli, "volume", "create", "--size", "1", "changes")["id"]
+    until(lambda: available(lapilli, volume), what="available volume")
+    write(file_of(lapilli, volume))
+    then = digest(file_of(lapilli, volume), gib)
+    made = openstack(lapilli, "volume", "snapshot", "create", "--volume", volume, "then")
+    snapshot = made["id"]
+    until(
+        lambda: openstack(lapilli, "volume", "snapshot", "show", snapshot)["status"] == "available",
+        what="available snapshot",
+    )
+    write(file_of(lapilli, volume))
+    assert digest(file_of(lapilli, volume), gib) != then
+    copy = openstack(lapilli, "volume", "create", "--snapshot", snapshot, "copy")["id"]
+    until(lambda: available(lapilli, copy), what="available copy")
+    shown = openstack(lapilli, "volume", "show", copy)
+    assert (shown["snapshot_id"], shown["size"]) == (snapshot, 1)
+    assert digest(file_of(lapilli, copy), gib) == then
+    silently(lapilli, "--os-volume-api-version", "3.40", "volume", "revert", snapshot)
+    until(lambda: available(lapilli, volume), what="reverted volume")
+    assert digest(file_of(lapilli, volume), gib) == then
