@@ -465,6 +465,7 @@ DUE: Mapping[str, Sequence[str]] = {
     "connected": ["connect", "complete", "detach"],
     "detaching": ["roll detaching", "detach"],
     "backing-up": [
+        "start the backup",
         "captured",
         "backed up",
         "not backed up",
@@ -474,6 +475,7 @@ DUE: Mapping[str, Sequence[str]] = {
     ],
     "with a backup": ["back up", "restore", "delete the backup"],
     "restoring-backup": [
+        "start the restore",
         "restored",
         "not restored",
         "reset the backup",

@@ -478,7 +478,7 @@ PAID: dict[str, set[str]] = {
 
 PAID_SNAPSHOT: dict[str, set[str]] = {
     **dict.fromkeys(("requested", "placed", "making", "cancelling"), _OPEN),
-    **dict.fromkeys(("available", "error", "error_deleting"), _KEPT),
+    **dict.fromkeys(("available", "restoring", "error", "error_deleting"), _KEPT),
     **dict.fromkeys(("deleting", "removing"), _OPEN | _KEPT),
     "deleted": _FREE,
 }
