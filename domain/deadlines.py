@@ -18,7 +18,7 @@ from domain.machines.attachment import ATTACHMENT
 from domain.machines.backup import BACKUP
 from domain.machines.move import MOVE
 from domain.machines.snapshot import SNAPSHOT
-from domain.machines.volume import VOLUME
+from domain.machines.volume import SETTLED, VOLUME
 from domain.machines.volume_operation import VOLUME_OPERATION
 
 Allowed = Mapping[str, float]
@@ -129,7 +129,10 @@ def overdue(aggregate: Aggregate, allowed: Allowed, now: datetime) -> str | None
 def overdue_attachments(
     volume: Volume, allowed: Allowed, now: datetime
 ) -> list[tuple[Attachment, str]]:
-    """As `overdue`, of each attachment of a volume."""
+    """As `overdue`, of each attachment of a volume. Those of one that is on its way out end with
+    it, or are overdue again once it stays after all."""
+    if volume.state not in SETTLED:
+        return []
     found = (
         (each, _missed(ATTACHMENT, each.state, each.since, allowed, now))
         for each in volume.attachments.values()

@@ -194,8 +194,8 @@ def snapshot_refused(seen: Seen) -> SnapshotSchedulerNotice:
 
 def creation_refused(seen: Seen) -> SchedulerNotice:
     """A volume that was not placed."""
-    asked: dict[str, Any] = msgspec.to_builtins(seen.recorded.event.decision.request)
-    return _refused(seen, "create_volume", asked)
+    asked: dict[str, Any] | None = msgspec.to_builtins(seen.recorded.event.decision.request)
+    return _refused(seen, "create_volume", asked or {})  # nothing where nobody came to decide
 
 
 def extension_refused(seen: Seen) -> SchedulerNotice:

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from domain.aggregates.volume import ProvisioningFailed, Volume, extension, giving_up
-from domain.deadlines import OTHERWISE_ENDED, WAITS, overdue
+from domain.aggregates.volume import ProvisioningFailed, Volume, connecting, extension, giving_up
+from domain.deadlines import OTHERWISE_ENDED, WAITS, overdue, overdue_attachments
 from domain.machines import LIFECYCLES
 from tests.domain.test_extension import UNDER_WAY, a_volume_that_is
 from tests.domain.test_machines import AT_REST
@@ -103,3 +103,12 @@ def test_an_extension_is_not_refused_for_want_of_room_once_its_pool_has_promised
     volume = a_volume_that_is("extension_placed")
     with pytest.raises(Exception, match="not possible"):
         extension.refuse(volume, "no room", a_moment())
+
+
+def test_what_waits_on_a_volume_that_is_going_ends_with_it():
+    volume = a_volume()
+    connecting.connect_node(volume, {"host": "node1"}, a_moment())
+    late = MORNING + timedelta(seconds=100)
+    assert overdue_attachments(volume, ALLOWED, late)
+    volume.request_deletion(a_moment(), force=True)
+    assert not overdue_attachments(volume, ALLOWED, late)

@@ -27,6 +27,10 @@ KEPT: Sequence[Case] = (
     Case(seed=50),  # a volume moved away under a node that was connected and did not show
     Case(seed=95),  # a backend stayed closed: the list was judged by what was once known of it
     Case(seed=251),  # QoS specs were deleted that a type was given meanwhile
+    Case(seed=2),  # who was superseded acknowledged the message of who took over, and then died
+    Case(seed=6),  # a volume stayed held for a backup by a worker that had not heard that it was
+    Case(seed=10_037),  # a creation that nobody came to place could not be told of
+    Case(seed=10_208),  # an overdue attachment of a volume on its way out ended the deadlines' role
     Case(seed=330),  # a worker handed out QoS limits that had changed since it learned of them
 )
 """Cases that found something."""

@@ -315,6 +315,12 @@ async def test_an_extension_is_told_with_the_old_size_and_then_the_new():
     assert (end["size"], end["status"]) == (5, "available")
 
 
+async def test_a_volume_that_nobody_came_to_place_is_told_like_one_without_room():
+    payload = (await the("scheduler.create_volume", "given_up"))["data"]["payload"]
+    assert payload["reason"] == "nobody came"
+    assert payload["request_spec"] == {"volume_id": str(an_id(1))}
+
+
 async def test_an_extension_without_room_is_told_as_the_scheduler_does():
     notice = await the("scheduler.extend_volume", "place start made extend no_room")
     payload = notice["data"]["payload"]
