@@ -15,6 +15,7 @@ from services.commands import HANDLERS
 from tests.simulation.bugs import BUGS, RARE
 from tests.simulation.chance import LIKELY, Case
 from tests.simulation.run import Outcome, run
+from tests.simulation.wishes import ELSEWHERE
 
 BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
 """Between these in the page, everything is written by `Tally.write_into`."""
@@ -52,7 +53,9 @@ class Tally(msgspec.Struct, kw_only=True):
     @property
     def never_done(self) -> list[str]:
         """Commands that succeeded in no run."""
-        return sorted({each.__name__ for each in HANDLERS} - self.commands.keys())
+        return sorted(
+            {each.__name__ for each in HANDLERS.keys() - ELSEWHERE} - self.commands.keys()
+        )
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from domain.aggregates.backup.importing import record_of
 from domain.aggregates.qos_specs import QosSpecs
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.aggregates.snapshot import Snapshot
+from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import Encryption
 from tests.simulation.sight import KEY, PROJECTS, Sight
@@ -40,6 +41,31 @@ def create(see: Sight) -> Fields:
             "image": see.image() if see.often(0.3) else None,
         }
     )
+
+
+def copied(see: Sight) -> Fields:
+    """Of a new volume that is to hold what a snapshot, a volume or a backup does."""
+    fields = create(see)
+    kind: Any
+    kind, name = see.one(
+        ((Snapshot, "snapshot_id"), (Volume, "source_volume_id"), (Backup, "backup_id"))
+    )
+    source = see.any_of(kind, lambda each: each.state == "available")
+    if fields is None or source is None:
+        return None
+    return {**fields, "image": None, "size_gib": None, "volume_type_id": None, name: source.id}
+
+
+def create_or_copy(see: Sight) -> Fields:
+    return copied(see) if see.often(0.3) else create(see)
+
+
+def reversion(see: Sight) -> Fields:
+    """Mostly to a snapshot of the volume."""
+    found = see.any_of(Snapshot, lambda each: each.state == "available")
+    if found is None:
+        return None
+    return {"id": UUID(found.volume_id), "project_id": None, "snapshot_id": found.id}
 
 
 def of_volume(*statuses: str, **fields: Field) -> Maker:

@@ -74,6 +74,8 @@ class Watch:
                 self._world.violated(f"volume {volume.id} does not hold image {volume.image.id}")
         elif not found.content:
             found.content = {0: volume.id.bytes}
+        elif bytes_in(found) not in self.contents.values():
+            self._world.violated(f"volume {volume.id} was made, and holds {bytes_in(found)[:32]!r}")
         self.contents[volume.id] = bytes_in(found)
 
     def _restored(self, recorded: Recorded[Event]) -> None:
@@ -119,6 +121,7 @@ def pool_of(backends: Mapping[str, MemoryBackend], host: str) -> MemoryPool:
 _ON_BACKENDS: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
     "volume.provisioned": Watch._provisioned,
     "volume.restored": Watch._restored,
+    "volume.reverted": Watch._restored,
     "volume.extended": Watch._whole,
     "volume.moved": Watch._whole,
     "volume.retyped": Watch._whole,

@@ -28,10 +28,12 @@ from services.commands import (
     quota_limits,
     remnant,
     retype,
+    reverting,
     service,
     settling,
     snapshot,
     transfer,
+    uploading,
     volume,
     volume_properties,
     volume_reset,
@@ -52,7 +54,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 WISHES: Mapping[type, Wish] = {
-    creation.CreateVolume: Wish(12, made.create),
+    creation.CreateVolume: Wish(14, made.create_or_copy),
     volume.DeleteVolume: Wish(
         6, made.of_volume(force=lambda see: see.often(0.3), cascade=lambda see: see.often(0.3))
     ),
@@ -120,6 +122,7 @@ WISHES: Mapping[type, Wish] = {
     attaching.DisconnectNode: Wish(
         2, made.of_volume("available", "attaching", "in-use", connector=Sight.connector)
     ),
+    reverting.RevertVolume: Wish(2, made.reversion),
     snapshot.CreateSnapshot: Wish(5, made.snapshot),
     snapshot.DescribeSnapshot: Wish(0.3, made.of_snapshot(name=made.name)),
     snapshot.ChangeSnapshotMetadata: Wish(0.3, made.of_snapshot(set=made.tags)),
@@ -219,6 +222,8 @@ CARRIED_OUT: frozenset[type] = frozenset(
         encryption_key.FinishKeyDestruction,
         settling.SettleReservation,
         giving_up.GiveUp,
+        reverting.StartReversion,
+        reverting.FinishReversion,
         following.GoOnDeleting,
         snapshot.PlaceSnapshot,
         snapshot.StartSnapshotCreation,
@@ -237,6 +242,11 @@ CARRIED_OUT: frozenset[type] = frozenset(
     }
 )
 """Commands that processes give because of what clients wish for."""
+
+_SENT = "an upload sends every byte of a volume: seconds of real time for each GiB"
+
+ELSEWHERE: Mapping[type, str] = dict.fromkeys(uploading.HANDLERS, _SENT)
+"""Commands that take no part, and why not."""
 
 
 def wished(see: Sight) -> Any | None:
