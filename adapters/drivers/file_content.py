@@ -46,18 +46,18 @@ def blocks_of(path: Path, *, first_bytes: int) -> Iterator[Block]:
                 position = end
 
 
-def fill(file: int, block: Block) -> None:
-    """Write a block into a file that has only holes there."""
-    whole, stop = memoryview(block.data), 0
+def fill(file: int, offset: int, data: bytes) -> None:
+    """Write that into a file that has only holes there; what is zero stays one."""
+    whole, stop = memoryview(data), 0
     while stop < len(whole):
         start = stop
-        while start < len(whole) and _is_zero(block.data, start):
+        while start < len(whole) and _is_zero(data, start):
             start += PIECE_BYTES
         stop = start
-        while stop < len(whole) and not _is_zero(block.data, stop):
+        while stop < len(whole) and not _is_zero(data, stop):
             stop += PIECE_BYTES
         while start < min(stop, len(whole)):
-            start += os.pwrite(file, whole[start:stop], block.offset + start)
+            start += os.pwrite(file, whole[start:stop], offset + start)
 
 
 def _is_zero(data: bytes, start: int) -> bool:

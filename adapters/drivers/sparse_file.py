@@ -70,7 +70,7 @@ def overwrite(path: Path, size_bytes: int, content: Iterable[Block]) -> None:
     with appearing(path) as file:
         os.ftruncate(file, size_bytes)
         for block in content:
-            fill(file, block)
+            fill(file, *block)
 
 
 def delete(path: Path) -> None:

@@ -71,7 +71,7 @@ def _fill(file: int, size_bytes: int, content: Iterable[Block], resume_at: int) 
     position, marked, since_bytes = resume_at, resume_at, 0
     try:
         for block in content:
-            fill(file, block)
+            fill(file, *block)
             position = block.offset + len(block.data)
             since_bytes += len(block.data)
             if since_bytes >= MARK_BYTES:

@@ -15,6 +15,7 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
+from adapters.drivers.file_content import fill
 from adapters.drivers.locks import exclusive
 from adapters.image_service import records
 from adapters.image_service.port import (
@@ -106,8 +107,9 @@ class DirectoryImageService:
         position = 0
         try:
             async for chunk in content:
-                await self._threaded("write", _write_all, file, chunk, position)
+                await self._threaded("write", fill, file, position, chunk)
                 position += len(chunk)
+            await self._threaded("write", os.ftruncate, file, position)  # it may end with zeros
         except BaseException as failure:
             await self._threaded("write", stack.__exit__, type(failure), failure, None)
             raise
@@ -199,13 +201,6 @@ def _is_named(path: Path, name: str) -> bool:
     except ImageRefused:
         record = Record()  # it is damaged, which hides no other image
     return name in (path.name, record.name or path.stem)
-
-
-def _write_all(file: int, chunk: bytes, position: int) -> None:
-    view = memoryview(chunk)
-    while view:
-        written = os.pwrite(file, view, position)
-        view, position = view[written:], position + written
 
 
 @contextmanager

@@ -10,6 +10,8 @@ from adapters.drivers.content import Block, Blocks
 from adapters.image_service.port import CHUNK_BYTES, Stream
 from domain.image import ChosenImage
 
+_ZEROS = bytes(CHUNK_BYTES)
+
 TELL_PARTS = 100
 """At most so many times it is told."""
 
@@ -115,7 +117,7 @@ async def dense(content: Blocks, length: int) -> Stream:
 def zeros(count: int) -> Iterator[bytes]:
     """So many bytes, in chunks; none if that is not positive."""
     for at in range(0, count, CHUNK_BYTES):
-        yield bytes(min(CHUNK_BYTES, count - at))
+        yield _ZEROS[: count - at]
 
 
 async def content_of(file: int, length: int) -> Stream:

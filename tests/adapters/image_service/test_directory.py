@@ -76,6 +76,14 @@ async def test_what_an_operator_says_of_it_is_kept_when_its_content_changes(
     assert second.checksum == hashlib.md5(b"another").hexdigest() != first.checksum
 
 
+async def test_what_is_zero_in_an_upload_takes_no_room(images: ImageService, tmp_path: Path):
+    content = bytes(3 << 20) + CONTENT[: 1 << 20] + bytes((5 << 20) + 1)
+    image_id = await an_image(images, content)
+    assert await content_of(images, image_id) == content
+    [file] = tmp_path.glob("*.img")
+    assert file.stat().st_blocks * 512 <= 2 << 20
+
+
 async def test_its_digests_are_computed_once(images: ImageService, tmp_path: Path):
     (tmp_path / "disk.raw").write_bytes(CONTENT)
     shown = await the_only(images, "disk")
