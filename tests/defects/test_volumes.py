@@ -24,6 +24,7 @@ from domain.event import Event, Recorded
 from services.commands.creation import CreateVolume, create_volume
 from services.unit_of_work import UnitOfWork
 from tests.defects.crashing import Crash, CrashingStore
+from tests.services.commands.rivals import SITUATIONS
 from tests.services.commands.world import LIMITS, PATHS, STEPS, World
 from tests.services.processes.holding import (
     HOUR_S,
@@ -137,9 +138,11 @@ async def test_defect_02_what_was_reserved_for_nothing_does_not_stay_for_a_day()
     assert (await ring.world.usage())["gigabytes"] == (SIZE_GIB, 0)
 
 
-async def test_defect_03_every_fact_is_a_plain_value_that_another_process_can_resume_from():
-    world = await World().has_a_type()
-    await world.has_a_volume(in_state="deleted")
+@pytest.mark.parametrize("situation", ["deleted", "sending", "restoring-backup"])
+async def test_defect_03_every_fact_is_a_plain_value_that_another_process_can_resume_from(
+    situation,
+):
+    world = await SITUATIONS[situation]()
     restored: dict[UUID, object] = {}
     for recorded in await world.store.log(0, 1000):
         state = codec.encode(recorded)

@@ -52,7 +52,7 @@ DAY_S = 86_400.0
 NO = DriverFailure("the shelf is broken", False)
 
 
-async def test_whoever_dies_while_making_one_it_is_made_once_and_nothing_stays_behind():
+async def test_defect_03_whoever_dies_while_making_a_backup_it_is_made_once_and_nothing_stays():
     async def asked() -> Ring:
         ring = await a_ring_with_content()
         await back_up(ring)
@@ -130,7 +130,9 @@ async def test_the_volume_is_free_and_written_to_while_what_it_held_is_stored():
     ],
     ids=["no snapshot", "unreadable", "store full", "store away"],
 )
-async def test_one_that_cannot_be_made_says_why_and_leaves_the_volume_as_it_was(goes_wrong, said):
+async def test_defect_07_a_backup_that_cannot_be_made_leaves_nothing_behind_and_says_why(
+    goes_wrong, said
+):
     ring = await a_ring_with_content()
     goes_wrong(ring)
     await back_up(ring)
@@ -190,7 +192,7 @@ async def test_an_increment_has_what_changed_and_its_parent_stays_as_long_as_it(
     assert ring.shelf.files == {} and await ring.world.usage() == GONE
 
 
-async def test_whoever_dies_a_new_volume_is_made_with_what_it_holds_and_lets_it_go():
+async def test_defect_18_whoever_dies_a_new_volume_is_made_with_what_it_holds_and_lets_it_go():
     async def asked() -> Ring:
         ring = await a_ring_with_a_backup("a.b")
         await ring.create(2, backup_id=BACKUP, size_gib=3)

@@ -51,7 +51,7 @@ async def test_an_image_becomes_a_volume_and_users_see_it_come():
     assert done == sorted(set(done))
 
 
-async def test_wherever_a_worker_dies_the_next_one_brings_it_to_an_end():
+async def test_defect_03_wherever_a_worker_dies_the_next_one_brings_the_image():
     points = await die_everywhere(an_image_to_be, becomes_the_disk)
     assert {"before a block", "after the blocks", "before read"} <= {*points}
 
@@ -126,7 +126,7 @@ def _content(ring: Ring, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-async def test_what_is_wrong_with_an_image_puts_its_volume_in_error_and_leaves_nothing(broken):
+async def test_defect_07_what_is_wrong_with_an_image_ends_in_error_and_leaves_nothing(broken):
     wrong, problem, why = BROKEN[broken]
     ring = await an_image_to_be()
     wrong(ring)

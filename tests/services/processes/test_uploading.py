@@ -120,7 +120,7 @@ async def test_wherever_a_worker_dies_there_is_the_whole_image_or_none():
     ],
     ids=["away", "refused", "the backend fails"],
 )
-async def test_an_upload_that_fails_leaves_no_image_and_the_volume_as_it_was(failure: Exception):
+async def test_defect_07_an_upload_that_fails_leaves_no_image_behind(failure: Exception):
     ring = await to_be_an_image()
     kept(ring).failure = failure
     await ring.go_on()
