@@ -5,10 +5,13 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.drivers.contract import DriverFailure, VolumeBusy
+from adapters.drivers.memory import MemoryDriver
 from services.commands.snapshot import ResetSnapshot
+from services.processes.sweep import sweep
+from services.unit_of_work import Commands
 from tests.services.commands.world import snapshot_id
 from tests.services.processes.deaths import die_everywhere
-from tests.services.processes.ring import Ring, a_ring_with_a_volume
+from tests.services.processes.ring import BACKEND, POOL, Ring, a_ring_with_a_volume
 from tests.support.builders import a_moment, an_id
 
 VOLUME, SNAPSHOT = f"volume-{an_id(1)}", f"snapshot-{snapshot_id()}"
@@ -159,6 +162,19 @@ async def test_a_result_that_comes_after_its_deletion_is_undone():
     await process.handle("snapshot-creation", delivery)
     await ring.go_on()
     await assert_deleted(ring)
+
+
+async def test_what_a_dead_worker_made_too_late_is_swept_and_nothing_else():
+    ring = await with_snapshots(2)
+    pool = ring.backend.pools[POOL]
+    left = pool.snapshots[SNAPSHOT]
+    await ring.delete_snapshot()
+    await ring.go_on()
+    pool.snapshots.update({SNAPSHOT: left, "snapshot-of-somebody-else": left})
+    driver = MemoryDriver(ring.backend)
+    swept = await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0)
+    assert swept == 1
+    assert {*pool.snapshots} == {f"snapshot-{snapshot_id(2)}", "snapshot-of-somebody-else"}
 
 
 @pytest.mark.parametrize(
