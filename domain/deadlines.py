@@ -88,7 +88,8 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
 (projections/under_way.py)."""
 
 COPIED = Wait("copying", "the backend did not tell whether it copied what it is made from")
-"""The wait of a volume in `provisioning` that is made from something: copies take their time."""
+"""The wait of a volume in `provisioning` that is made from something, or from one that keeps its
+image: copies take their time."""
 
 NAMES = sorted(
     {COPIED.deadline, *(wait.deadline for states in WAITS.values() for wait in states.values())}
@@ -117,7 +118,9 @@ OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
 def overdue(aggregate: Aggregate, allowed: Allowed, now: datetime) -> str | None:
     """What has not happened to it for longer than is allowed, as a sentence; None if nothing."""
     since = aggregate.since
-    copied = isinstance(aggregate, Volume) and aggregate.holds_source
+    copied = isinstance(aggregate, Volume) and (
+        aggregate.holds_source or aggregate.cached_source is not None
+    )
     if copied and aggregate.state == "provisioning":
         return _late(COPIED, since, allowed, now)
     missed = _missed(aggregate.lifecycle, aggregate.state, since, allowed, now)

@@ -104,9 +104,9 @@ def _of_one(recorded: Recorded[Event]) -> Change | None:
             return Begins(UUID(event.volume_id), id, "snapshot")
         case snapshot.Deleted():
             return Ends(UUID(event.volume_id), id)
-        case volume.SourceClaimed():
+        case volume.SourceClaimed() | volume.CachedImageClaimed():
             return Begins(UUID(event.source.id), id, "copy")
-        case volume.SourceReleased():
+        case volume.SourceReleased() | volume.CachedImageReleased():
             return Ends(UUID(event.source_id), id)
         case volume.CascadeRequested():
             return Alone("volume", id, decides_again=True, but=_ids(event.snapshots))

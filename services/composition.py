@@ -1,7 +1,7 @@
 """Putting the parts together, as the settings say."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +22,12 @@ from adapters.image_service.port import PART as IMAGES_PART
 from adapters.image_service.port import ImageService
 from adapters.key_manager.file import FileKeyManager
 from adapters.key_manager.port import PART, KeyManager
+from domain.aggregates.image_cache import Limits
 from domain.errors import Unavailable
 from domain.placement import Rules
+from services.processes.image_cache import CachedImages
 from services.settings import Settings
+from services.unit_of_work import Commands
 
 MIB = 2**20
 
@@ -200,3 +203,21 @@ def placement_rules(settings: Settings) -> Rules:
 def instance(role: str) -> str:
     """Names one process of a role: for claims, leases and logs."""
     return f"{role}-{os.uname().nodename.partition('.')[0]}-{os.getpid()}"
+
+
+def image_cache(
+    settings: Settings, name: str, *, commands: Commands, clock: Callable[[], datetime]
+) -> CachedImages | None:
+    """The images that a backend keeps; None: it keeps none. What waits for one to come gives up in
+    time to bring it by itself."""
+    backend = settings.backends[name]
+    if not backend.image_cache:
+        return None
+    return CachedImages(
+        commands=commands,
+        backend=backend_host(settings, name),
+        clock=clock,
+        limits=Limits(max_count=backend.image_cache_max_count, max_gib=backend.image_cache_max_gib),
+        project_id=settings.image_cache.project_id,
+        patience_s=settings.deadlines.creation_s / 2,
+    )

@@ -284,6 +284,7 @@ async def backend(node: Node, name: str) -> None:
         clock=node.clock,
         timeout_s=settings.processes.copy_timeout_s,
     )
+    cache = composition.image_cache(settings, name, commands=node.commands, clock=node.clock)
     backups = node.open_backups()
     copies: dict[str, Any] = {"store": backups, "copy_timeout_s": settings.processes.copy_timeout_s}
     restored = Restored(
@@ -322,7 +323,7 @@ async def backend(node: Node, name: str) -> None:
             _beside(exporting.keep_exported()),
         ):
             provisioning = Provisioning(
-                **shared, copier=copier, downloads=downloads, restored=restored
+                **shared, copier=copier, downloads=downloads, restored=restored, cache=cache
             )
             uploading = Uploading(
                 **shared, images=images, send_timeout_s=settings.processes.copy_timeout_s

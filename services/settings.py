@@ -228,6 +228,19 @@ class Backend(Section, frozen=True, kw_only=True):
     goodness_function: Annotated[
         str, says("Expression for how good a place it is, 0 to 100 (GoodnessWeigher).")
     ] = ""
+    image_cache: Annotated[
+        bool,
+        says(
+            "Whether images stay here once a volume was made from them, so that the next ones are"
+            " clones (Cinder: image_volume_cache_enabled)."
+        ),
+    ] = False
+    image_cache_max_count: Annotated[
+        int, says("Images that stay; the least recently used goes first. 0: any number.", ge=0)
+    ] = 0
+    image_cache_max_gib: Annotated[
+        int, says("GiB of the volumes that keep them, together. 0: without limit.", ge=0)
+    ] = 0
     capacity_gib: Annotated[
         float, says("What each pool of the memory driver claims to hold.", gt=0)
     ] = 1e9
@@ -307,6 +320,18 @@ class ImageService(Section, frozen=True, kw_only=True):
         tuple[DiskFormat, ...],
         says("Disk formats that volumes are made from; others than raw need qemu-img."),
     ] = ("raw", "iso", "ami", "qcow2", "vmdk", "vdi", "vhd", "vhdx")
+
+
+class ImageCache(Section, frozen=True, kw_only=True):
+    """Images that backends keep, where `image_cache` is set for them."""
+
+    project_id: Annotated[
+        HexId,
+        says(
+            "Project whose volumes they are; its quota limits them, too"
+            " (Cinder: cinder_internal_tenant_project_id)."
+        ),
+    ] = "00000000000000000000000000000003"
 
 
 class Processes(Section, frozen=True, kw_only=True):
@@ -451,6 +476,7 @@ class Settings(Section, frozen=True, kw_only=True):
     key_manager: KeyManager = msgspec.field(default_factory=KeyManager)
     backups: Backups = msgspec.field(default_factory=Backups)
     image_service: ImageService = msgspec.field(default_factory=ImageService)
+    image_cache: ImageCache = msgspec.field(default_factory=ImageCache)
     quota: Quota = msgspec.field(default_factory=Quota)
     logging: Logging = msgspec.field(default_factory=Logging)
     metrics: Metrics = msgspec.field(default_factory=Metrics)

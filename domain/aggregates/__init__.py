@@ -5,6 +5,7 @@ from domain.aggregates.backup import Backup
 from domain.aggregates.closures import Closures
 from domain.aggregates.default_type import DefaultType
 from domain.aggregates.encryption_key import EncryptionKey
+from domain.aggregates.image_cache import ImageCache
 from domain.aggregates.message import Message
 from domain.aggregates.move import Move
 from domain.aggregates.qos_specs import QosSpecs
@@ -34,6 +35,7 @@ AGGREGATES: dict[str, type[Aggregate]] = {
         DefaultType,
         Service,
         Closures,
+        ImageCache,
         Message,
     )
 }

@@ -6,6 +6,7 @@ from domain.machines.backup import BACKUP
 from domain.machines.closures import CLOSURES
 from domain.machines.default_type import DEFAULT_TYPE
 from domain.machines.encryption_key import ENCRYPTION_KEY
+from domain.machines.image_cache import IMAGE_CACHE
 from domain.machines.message import MESSAGE
 from domain.machines.move import MOVE
 from domain.machines.qos_specs import QOS_SPECS
@@ -38,6 +39,7 @@ LIFECYCLES: dict[str, Lifecycle] = {
         DEFAULT_TYPE,
         SERVICE,
         CLOSURES,
+        IMAGE_CACHE,
         MESSAGE,
     )
 }

@@ -45,6 +45,7 @@ VOLUME = Lifecycle(
         ("encryption_fixed",       ["requested"],                  STAYS),
         ("source_claimed",         ["requested"],                  STAYS),
         ("image_chosen",           ["requested"],                  STAYS),
+        ("image_kept",             ["requested"],                  STAYS),
         # in the append that ends its making, whatever ends it
         ("source_released",        ["available", "error", "deleting"], STAYS),
         # one that is encrypted waits for its key before it is placed
@@ -56,6 +57,10 @@ VOLUME = Lifecycle(
         # again in these: the worker that held the claim is gone, another takes it over
         ("provisioning_started",   ["placed", *MAKING],            "provisioning"),
         ("download_progressed",    MAKING,                         "downloading"),
+        # instead, where the image is on that backend already; no longer where that is of no use, or
+        # in the append that ends its making there
+        ("cached_image_claimed",   MAKING,                         STAYS),
+        ("cached_image_released",  [*MAKING, "requested", "available", "error", "deleting"], STAYS),
         ("provisioned",            MAKING,                         "available"),
         # straight from placed when no worker came to make it
         ("provisioning_failed",    ["placed", *MAKING],            "error"),

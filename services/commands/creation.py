@@ -8,9 +8,10 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates.backup import Backup
+from domain.aggregates.image_cache import ImageCache
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.snapshot import Snapshot
-from domain.aggregates.volume import Volume, imaging, sourcing
+from domain.aggregates.volume import Volume, caching, imaging, sourcing
 from domain.aggregates.volume_type import VolumeType
 from domain.errors import InvalidRequest, OverQuota
 from domain.event import Moment
@@ -58,9 +59,11 @@ class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> Volume:
+async def create_volume(
+    cmd: CreateVolume, work: UnitOfWork, *, cache: ImageCache | None = None
+) -> Volume:
     """Volume, quota reservation and the claim on what it is made from in one append, if that and
-    the type are still as they were read; the volume.
+    the type are still as they were read; the volume. `cache` is where it is to keep its image.
 
     Raises InvalidRequest, NotFound, NotAllowed, OverQuota.
     """
@@ -109,6 +112,8 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> Volume:
         sourcing.begin(volume, original.itself, original.of, cmd.at)
     if cmd.image is not None:
         imaging.choose(volume, cmd.image, cmd.at)
+    if cache is not None and cmd.image is not None:
+        caching.keep(volume, cache.host, cmd.image.id, cmd.at)
     held: list[Aggregate] = [volume_type, *(() if original is None else original.held)]
     if cmd.backup_id is not None:
         is_encrypted = volume_type.encryption is not None
@@ -118,7 +123,8 @@ async def create_volume(cmd: CreateVolume, work: UnitOfWork) -> Volume:
     key = encrypted(volume, volume_type, cmd.at, original=None if original is None else original.of)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
-        await work.commit(reservation, volume, *key, unchanged=held)
+        kept = [] if cache is None else [cache]
+        await work.commit(reservation, volume, *key, *kept, unchanged=held)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

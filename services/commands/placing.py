@@ -125,7 +125,9 @@ async def request_of(
 
 async def _supply(volume: Volume, work: UnitOfWork, *, copies_stay: bool) -> Supply | None:
     """Where what it is being made from is. What servers write to only its own backend can copy, all
-    of it as of one moment."""
+    of it as of one moment. What keeps an image does so for its own backend."""
+    if volume.keeps_image_near is not None:
+        return Supply(pool=volume.keeps_image_near)
     source = volume.source
     if not volume.holds_source or source is None or source.host is None:
         return None

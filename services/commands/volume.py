@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.aggregate import Aggregate
+from domain.aggregates.image_cache import Reason
 from domain.aggregates.volume import Volume, detaching, imaging
 from domain.errors import NotFound
 from domain.event import Moment
@@ -15,6 +16,7 @@ from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
 from services.commands import following, settling
 from services.commands.encrypting import unneeded
+from services.commands.keeping import evict
 from services.commands.placing import decide, request_of
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
@@ -135,11 +137,13 @@ async def change_volume_metadata(cmd: ChangeVolumeMetadata, work: UnitOfWork) ->
     return metadata
 
 
-async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
+async def delete_volume(
+    cmd: DeleteVolume, work: UnitOfWork, *, evicted: Reason = "deleted"
+) -> None:
     """Wants it gone; at once where no backend ever held it.
 
     Raises NotFound, NotAllowed, InvalidRequest while its backend is frozen, InUse while something
-    depends on it that does not go along.
+    depends on it that does not go along. What kept an image is `evicted` for this reason.
     """
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     given_up: list[Aggregate] = []
@@ -150,8 +154,10 @@ async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
     if cmd.cascade:
         along = await following.doomed(volume, work, project_id=cmd.project_id, force=cmd.force)
     volume.request_deletion(cmd.at, force=cmd.force, along=[each.id for each in along])
+    if volume.pending:
+        given_up += await evict(volume, evicted, work, cmd.at)
     if volume.host is None and volume.pending:
-        await _commit_deleted(volume, work, cmd.at)
+        await _commit_deleted(volume, work, cmd.at, *given_up)
     elif volume.host is not None and volume.pending:
         following.request_deletion(along, cmd.at, force=cmd.force)
         closures = await closures_of(work)
@@ -224,11 +230,11 @@ async def finish_deletion(cmd: FinishDeletion, work: UnitOfWork) -> None:
     await work.commit(volume, *await settling.keep(volume, work, cmd.at))
 
 
-async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment) -> None:
+async def _commit_deleted(volume: Volume, work: UnitOfWork, at: Moment, *along: Aggregate) -> None:
     detaching.all_removed(volume, at)
     volume.deleted(at)
     key = await unneeded(volume, work, at)
-    await work.commit(volume, *await settling.give_back(volume, work, at), *key)
+    await work.commit(volume, *await settling.give_back(volume, work, at), *key, *along)
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

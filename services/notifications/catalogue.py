@@ -5,7 +5,7 @@ from typing import Literal, get_type_hints
 
 import msgspec
 
-from domain.aggregates import snapshot, volume
+from domain.aggregates import image_cache, snapshot, volume
 from domain.aggregates.backup import events as backup
 from domain.event import Event
 from projections.backups import BACKUPS
@@ -13,6 +13,7 @@ from projections.projection import Projection
 from projections.snapshots import SNAPSHOTS
 from projections.volumes import VOLUMES
 from services.notifications import backups
+from services.notifications.image_cache import the_cached_image, the_wanted_image
 from services.notifications.payloads import (
     Seen,
     creation_refused,
@@ -138,6 +139,9 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     volume.reverting.ReversionFailed: [warns("volume.revert.error", the_failure)],
     volume.Described: at_once("volume.update"),
     volume.MetadataChanged: at_once("volume.update"),
+    volume.CachedImageClaimed: [tells("image_volume_cache.hit", the_cached_image)],
+    image_cache.EntryWanted: [tells("image_volume_cache.miss", the_wanted_image)],
+    image_cache.EntryEvicted: [tells("image_volume_cache.evict", the_cached_image)],
     snapshot.Requested: [tells("snapshot.create.start", the_snapshot)],
     snapshot.PlacementFailed: [
         warns("scheduler.create_snapshot", snapshot_refused),
@@ -163,6 +167,8 @@ SILENT: Mapping[type[Event], str] = {
     volume.Placed: "creation is under way",
     volume.SourceClaimed: "creation is under way",
     volume.SourceReleased: "creation has ended, which is told",
+    volume.CachedImageReleased: "creation is under way",
+    volume.caching.ImageKept: "creation is under way",
     volume.imaging.ImageChosen: "creation is under way",
     volume.imaging.DownloadProgressed: "creation is under way",
     volume.encryption.EncryptionFixed: "creation is under way",

@@ -4,20 +4,26 @@ from contextlib import suppress
 from typing import Any, ClassVar
 from uuid import UUID
 
+import structlog
+
 from adapters.drivers.contract import DriverFailure, Provisioned, Source, VolumeSpec
 from domain.aggregates import volume
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume, connecting
-from domain.errors import Superseded
+from domain.errors import NotAllowed, Superseded
 from domain.event import Moment, Recorded
 from domain.machines.volume import MAKING
+from services.commands.image_cache import ClaimCachedImage, ReleaseCachedImage
 from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.volume import FinishProvisioning, StartProvisioning
 from services.processes.backend_work import BackendWork, spec_of, spec_of_snapshot
 from services.processes.copying import Copier
 from services.processes.downloading import Downloads, ImageFailed
+from services.processes.image_cache import CachedImages
 from services.processes.restored import Restored
 from services.processes.runtime import NotYet, reacts_to
+
+log = structlog.get_logger()
 
 Outcome = FinishProvisioning | FailDownload
 
@@ -33,17 +39,25 @@ class Provisioning(BackendWork):
     name: ClassVar[str] = "provisioning"
 
     def __init__(
-        self, *, copier: Copier, downloads: Downloads, restored: Restored, **shared: Any
+        self,
+        *,
+        copier: Copier,
+        downloads: Downloads,
+        restored: Restored,
+        cache: CachedImages | None = None,
+        **shared: Any,
     ) -> None:
         super().__init__(**shared)
+        self._cache = cache
         self._copier, self._restored = copier, restored
         self._downloads = downloads
 
     @reacts_to(volume.Placed)
     async def provision(self, placed: Recorded[volume.Placed]) -> None:
         """Raises NotAllowed if it is made already, or not wanted any more; NotYet while a worker
-        that was taken for dead still is at it."""
+        that was taken for dead still is at it, or while another volume brings its image."""
         id, event = placed.aggregate_id, placed.event
+        kept_by = await self._kept_by(placed)
         attempt = await self.run(
             StartProvisioning(id=id, worker=self.worker, on=event.host, at=self.moment(placed))
         )
@@ -51,7 +65,7 @@ class Provisioning(BackendWork):
             return
         spec = spec_of(id, host=event.host, size_gib=event.size_gib, project_id=event.project_id)
         try:
-            outcome = await self._attempt(spec, attempt, placed)
+            outcome = await self._attempt(spec, attempt, placed, kept_by)
             await self.run(outcome)
         except Superseded:
             await self._undo_if_gone(spec, event.host)
@@ -59,13 +73,27 @@ class Provisioning(BackendWork):
         if isinstance(outcome, FailDownload) or outcome.failure is not None:
             await self._clear(spec, event.host)
 
+    async def _kept_by(self, placed: Recorded[volume.Placed]) -> UUID | None:
+        """The volume that keeps its image on this backend, if one does. Raises NotYet."""
+        if self._cache is None:
+            return None
+        known = await self._now(placed.aggregate_id)
+        since, at = placed.moment.at, self.moment(placed)
+        return await self._cache.find(known, self.run, since=since, at=at)
+
     async def _attempt(
-        self, spec: VolumeSpec, attempt: int, placed: Recorded[volume.Placed]
+        self,
+        spec: VolumeSpec,
+        attempt: int,
+        placed: Recorded[volume.Placed],
+        kept_by: UUID | None,
     ) -> Outcome:
         """What came of it. Raises Superseded, NotYet."""
         provider_id, failure, elsewhere = None, None, False
         try:
-            provider_id = (await self._make(spec, attempt, self.moment(placed))).provider_id
+            provider_id = (
+                await self._make(spec, attempt, self.moment(placed), kept_by)
+            ).provider_id
         except DriverFailure as failed:
             failure, elsewhere = failed.reason, failed.retryable_elsewhere
         except ImageFailed as failed:
@@ -85,10 +113,11 @@ class Provisioning(BackendWork):
             at=self.moment(placed),
         )
 
-    async def _make(self, spec: VolumeSpec, attempt: int, at: Moment) -> Provisioned:
+    async def _make(
+        self, spec: VolumeSpec, attempt: int, at: Moment, kept_by: UUID | None
+    ) -> Provisioned:
         """Raises DriverFailure, ImageFailed, Superseded, NotYet."""
-        known = self.commands.aggregates.known(spec.id)  # as it was claimed, or later
-        now = known if isinstance(known, Volume) else await self._read(spec.id)
+        now = await self._now(spec.id)  # as it was claimed, or later
         if now.source is not None and now.source.kind == "backup":
             bringing_back = self._restored.bring(
                 now.source, spec, lambda: self._check_wanted(spec.id, attempt)
@@ -98,6 +127,9 @@ class Provisioning(BackendWork):
             return await self._copy(spec, now.source, attempt)
         if now.image is None:
             return await self.called(self.driver.create_volume(spec))
+        kept = now.cached_source or await self._claimed(spec.id, attempt, kept_by, at)
+        if kept is not None and (copy := await self._cached(spec, kept, attempt, at)) is not None:
+            return copy
 
         async def tell(done_bytes: int | None) -> None:
             await self._check_wanted(spec.id, attempt)
@@ -109,6 +141,32 @@ class Provisioning(BackendWork):
 
         bringing = self._downloads.bring(now.image, spec, tell)
         return await self.called(bringing, timeout_s=self._downloads.timeout_s)
+
+    async def _claimed(
+        self, id: UUID, attempt: int, kept_by: UUID | None, at: Moment
+    ) -> volume.Source | None:
+        """What keeps its image, if that has to stay now. Raises Superseded."""
+        if kept_by is None:
+            return None
+        claim = ClaimCachedImage(id=id, attempt=attempt, kept_by=kept_by, at=at)
+        with suppress(NotAllowed):  # it went since
+            source: volume.Source = await self.run(claim)
+            return source
+        return None
+
+    async def _cached(
+        self, spec: VolumeSpec, kept: volume.Source, attempt: int, at: Moment
+    ) -> Provisioned | None:
+        """A copy of what keeps its image; None, and nothing left of it, if that does not work.
+        Raises Superseded, DriverFailure, NotYet."""
+        try:
+            return await self._copy(spec, kept, attempt)
+        except DriverFailure as failed:
+            await self._check_wanted(spec.id, attempt)
+            log.warning("image not copied", volume=str(spec.id), reason=failed.reason)
+        await self.called(self.driver.delete_volume(spec))
+        await self.run(ReleaseCachedImage(id=spec.id, attempt=attempt, at=at))
+        return None
 
     async def _copy(self, spec: VolumeSpec, source: volume.Source, attempt: int) -> Provisioned:
         host = str(source.host)
@@ -164,6 +222,11 @@ class Provisioning(BackendWork):
         if now.state == "error" and now.host == host:
             with suppress(DriverFailure):
                 await self.called(self.driver.delete_volume(spec))
+
+    async def _now(self, id: UUID) -> Volume:
+        """As it is known here."""
+        known = self.commands.aggregates.known(id)
+        return known if isinstance(known, Volume) else await self._read(id)
 
     async def _read(self, id: UUID) -> Volume:
         return await self.commands.aggregates.read(Volume, id)

@@ -43,6 +43,7 @@ AT_REST = {
     "default_type": {"chosen", "none"},
     "service": {"enabled", "disabled"},
     "closures": {"some", "none"},
+    "image_cache": {"some", "none"},
     "message": {"dismissed"},
 }
 """Where nobody owes anything: each lifecycle must be able to get here from wherever it is."""

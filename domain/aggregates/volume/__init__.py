@@ -3,6 +3,7 @@
 from domain.aggregates.volume import (
     attaching,
     backing_up,
+    caching,
     connecting,
     detaching,
     encryption,
@@ -23,6 +24,8 @@ from domain.aggregates.volume import (
     uploading,
 )
 from domain.aggregates.volume.events import (
+    CachedImageClaimed,
+    CachedImageReleased,
     CancellationRequested,
     CascadeRequested,
     CreationCancelled,
@@ -48,6 +51,8 @@ from domain.aggregates.volume.events import (
 from domain.aggregates.volume.volume import Volume
 
 __all__ = [
+    "CachedImageClaimed",
+    "CachedImageReleased",
     "CancellationRequested",
     "CascadeRequested",
     "CreationCancelled",
@@ -72,6 +77,7 @@ __all__ = [
     "Volume",
     "attaching",
     "backing_up",
+    "caching",
     "connecting",
     "detaching",
     "encryption",

@@ -105,6 +105,7 @@ def _begun(volume: Volume, event: BackupBegun, at: Moment) -> None:
 @evolves(RestoreBegun)
 def _restoring(volume: Volume, event: RestoreBegun, at: Moment) -> None:
     volume.under_way = Restoring(event.backup_id)
+    volume.keeps_image_near = None  # it may hold something else from now on
 
 
 @evolves(BackupEnded, Restored, RestoreFailed, RestoreCancelled)

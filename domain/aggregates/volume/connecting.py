@@ -267,6 +267,7 @@ def _requested(volume: Volume, event: ConnectionRequested, at: Moment) -> None:
 @evolves(ConnectionStarted)
 def _started(volume: Volume, event: ConnectionStarted, at: Moment) -> None:
     change(volume, event, at, attempt=event.attempt)
+    volume.keeps_image_near = None  # it may hold something else from now on
 
 
 @evolves(Connected)

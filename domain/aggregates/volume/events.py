@@ -55,6 +55,22 @@ class SourceReleased(Event, frozen=True):
     source_id: str
 
 
+@event("volume.cached_image_claimed")
+class CachedImageClaimed(Event, frozen=True):
+    """Its image is copied from a volume that keeps it, which has to stay until that is done."""
+
+    image_id: str
+    host: str
+    source: Source
+
+
+@event("volume.cached_image_released")
+class CachedImageReleased(Event, frozen=True):
+    """The volume that keeps its image is not needed any more, or was of no use."""
+
+    source_id: str
+
+
 @event("volume.placed", version=2)
 class Placed(Event, frozen=True):
     """A pool was chosen; `decision` tells which were considered, and why not the others.

@@ -78,3 +78,4 @@ def _withdrawn(volume: Volume, event: OfferWithdrawn, at: Moment) -> None:
 def _transferred(volume: Volume, event: Transferred, at: Moment) -> None:
     volume.under_way = None
     volume.project_id, volume.reservations = event.project_id, [event.reservation_id]
+    volume.keeps_image_near = None  # its user may do anything with it

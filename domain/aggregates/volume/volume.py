@@ -8,6 +8,8 @@ from uuid import UUID
 from domain.aggregate import Aggregate
 from domain.aggregates.volume.attachment import DETACHED, Attachment
 from domain.aggregates.volume.events import (
+    CachedImageClaimed,
+    CachedImageReleased,
     CancellationRequested,
     CascadeRequested,
     CreationCancelled,
@@ -86,7 +88,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 12
+    snapshot_version: ClassVar[int] = 13
 
     project_id: str = ""
     size_gib: int = 0
@@ -126,6 +128,10 @@ class Volume(Aggregate):
     """What it is made from; None: it begins with zeros, or with what comes from elsewhere."""
     holds_source: bool = False
     """Whether that has to stay for it."""
+    cached_source: Source | None = None
+    """The volume that its image is copied from, and that has to stay until then."""
+    keeps_image_near: str | None = None
+    """The pool near which it keeps its image for others; None: nobody is to copy that."""
 
     @classmethod
     def request(
@@ -366,6 +372,8 @@ class Volume(Aggregate):
         super().record(event, at)
         if self.holds_source and self.source is not None and self.state not in BEING_MADE:
             super().record(SourceReleased(source_id=self.source.id), at)
+        if self.cached_source is not None and self.state not in CLAIMED:
+            super().record(CachedImageReleased(source_id=self.cached_source.id), at)
 
     def apply(self, event: Event, at: Moment) -> None:
         match event:
@@ -395,6 +403,10 @@ class Volume(Aggregate):
                 self.source, self.holds_source = event.source, True
             case SourceReleased():
                 self.holds_source = False
+            case CachedImageClaimed():
+                self.cached_source = event.source
+            case CachedImageReleased():
+                self.cached_source = None
             case _:
                 evolution = _EVOLUTIONS.get(type(event))
                 if evolution is not None:

@@ -10,6 +10,7 @@ from domain.aggregates import (
     closures,
     default_type,
     encryption_key,
+    image_cache,
     message,
     move,
     qos_specs,
@@ -26,6 +27,7 @@ from domain.aggregates.backup import events as backup
 from domain.aggregates.volume import (
     attaching,
     backing_up,
+    caching,
     connecting,
     detaching,
     encryption,
@@ -742,6 +744,25 @@ EXAMPLES: dict[str, Event] = {
     ),
     "snapshot.retyped.v1": snapshot.Retyped(
         volume_type_id=TYPE_ID, old_volume_type_id=OLD_TYPE_ID, reservation_id=RESERVATION_ID
+    ),
+    "volume.image_kept.v1": caching.ImageKept(host=HOST, image_id=IMAGE.id),
+    "volume.cached_image_claimed.v1": volume.CachedImageClaimed(
+        image_id=IMAGE.id,
+        host=HOST,
+        source=volume.Source(
+            kind="volume", id=VOLUME_ID, size_gib=20, volume_id=VOLUME_ID, host=HOST
+        ),
+    ),
+    "volume.cached_image_released.v1": volume.CachedImageReleased(source_id=VOLUME_ID),
+    "image_cache.entry_wanted.v1": image_cache.EntryWanted(
+        host="host1@gold", volume_id=VOLUME_ID, image=IMAGE, size_gib=20
+    ),
+    "image_cache.entry_used.v1": image_cache.EntryUsed(
+        host="host1@gold", image_id=IMAGE.id, volume_id=VOLUME_ID
+    ),
+    "image_cache.emptied.v1": image_cache.Emptied(host="host1@gold"),
+    "image_cache.entry_evicted.v1": image_cache.EntryEvicted(
+        host="host1@gold", image_id=IMAGE.id, volume_id=VOLUME_ID, reason="room"
     ),
     "remnant.left.v1": remnant.Left(
         volume_id=str(AGGREGATE_ID),

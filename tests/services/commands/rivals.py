@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 from domain.aggregates.encryption_key import key_of
+from domain.aggregates.image_cache import ImageCache, cache_id
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.aggregates.volume.under_way import Upload
 from domain.encryption import Encryption
@@ -31,7 +32,7 @@ from services.commands.backup_work import (
     StartBackup,
     StartRestore,
 )
-from services.commands.creation import CreateVolume
+from services.commands.creation import CreateVolume, create_volume
 from services.commands.encryption_key import FinishKeyMaking
 from services.commands.extension import (
     ExtendVolume,
@@ -41,6 +42,12 @@ from services.commands.extension import (
 )
 from services.commands.following import GoOnDeleting
 from services.commands.giving_up import GiveUp
+from services.commands.image_cache import (
+    ClaimCachedImage,
+    EvictCachedImage,
+    ReleaseCachedImage,
+    WantCachedImage,
+)
 from services.commands.reverting import FinishReversion, RevertVolume, StartReversion
 from services.commands.service import DisableService, FreezeBackend
 from services.commands.snapshot import (
@@ -59,6 +66,7 @@ from services.commands.volume import (
 )
 from services.commands.volume_properties import ChangeImageMetadata, SetBootable, SetReadonly
 from services.commands.volume_reset import ResetVolume
+from services.unit_of_work import UnitOfWork
 from tests.services.commands import moving
 from tests.services.commands.rivalry import (
     ID,
@@ -80,12 +88,24 @@ from tests.services.commands.rivalry import (
 )
 from tests.services.commands.world import PATHS, SNAPSHOT_STEPS, STEPS, World, snapshot_id
 from tests.services.processes.lateness import ALLOWED
-from tests.support.builders import HOST, PROJECT, THERE, USER, ZONE, a_moment, a_pool, an_id
+from tests.support.builders import (
+    AN_IMAGE,
+    HOST,
+    PROJECT,
+    THERE,
+    USER,
+    ZONE,
+    a_moment,
+    a_pool,
+    an_id,
+)
 
 BACKEND = HOST.partition("#")[0]
 KEY, OTHER_PROJECT = "0123456789abcdef", "another-project"
 NODE = {"host": "node1", "ip": "192.0.2.1"}
 LONG_S = 3 * 86_400.0
+COPY = an_id(0xC0)
+"""A volume that is made from the same image."""
 
 
 def _server(number: int) -> str:
@@ -240,6 +260,8 @@ WORKERS: Mapping[str, Rival] = {
     "give up the snapshot": given(
         GiveUp, second=LONG_S, id=S, kind="snapshot", allowed=ALLOWED
     ),
+    "keep its image no longer": given(EvictCachedImage, id=ID, backend=BACKEND, reason="room"),
+    "copy its image": given(ClaimCachedImage, id=COPY, attempt=1, kept_by=ID),
     "go on deleting": given(GoOnDeleting, id=ID),
     "settle": settle,
     "give up": given(GiveUp, second=LONG_S, id=ID, allowed=ALLOWED),
@@ -270,7 +292,10 @@ BACKUPS: Mapping[str, Rival] = {
 
 RIVALS = {**BACKUPS, **USERS, **SOMETIMES, **WORKERS}
 
-ELSEWHERE: Mapping[type, str] = {}
+ELSEWHERE: Mapping[type, str] = {
+    WantCachedImage: "makes another volume: two of them meet in the cache",
+    ReleaseCachedImage: "lets go of another volume, which anybody may",
+}
 """Commands that are no rivals, and why not."""
 
 
@@ -308,11 +333,28 @@ def _with_a_snapshot(*steps: str, state: str = "available") -> Callable[[], Awai
     return situation
 
 
+async def _keeping_an_image() -> World:
+    """Its own, which another volume is about to be made from."""
+    cache = ImageCache(id=cache_id(BACKEND))
+    cache.want(BACKEND, AN_IMAGE, volume_id=ID, size_gib=2, at=a_moment())
+    world = await World().has_a_type()
+    await world.run(moving.a_silver_type())
+
+    async def keep(cmd: CreateVolume, work: UnitOfWork) -> None:
+        await create_volume(cmd, work, cache=cache)
+
+    await world.commands.run(keep, world.creation(image=AN_IMAGE))
+    for name in ("place", "start", "made"):
+        await world.run(await RIVALS[name](world, 7))
+    return await world.has_a_volume(in_state="provisioning", number=0xC0, image=AN_IMAGE)
+
+
 _CLEARING = ("delete with snapshots", "clear the snapshot")
 _ON_THE_WAY = ("place the move there", "start the move")
 _CONNECTED = ("reserved", "connect", "start connecting", "connected")
 
 SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
+    "keeping an image": _keeping_an_image,
     **{state: _after(state=state) for state in PATHS},
     "awaiting-transfer": _after("offered"),
     "frozen": _after("freeze its backend"),
@@ -483,6 +525,7 @@ DUE: Mapping[str, Sequence[str]] = {
     ],
     "disconnecting": ["start disconnecting", "disconnected", "not disconnected", "give up"],
     "for a node": ["disconnect a node"],
+    "keeping an image": ["keep its image no longer", "copy its image"],
     "without its key": ["key made", "key not made", "give up"],
 }
 """What may come next in a situation, besides what can always be asked for."""

@@ -13,10 +13,12 @@ from adapters.event_store.port import EventStore
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.snapshot import backing_up as snapshots_backing_up
 from domain.aggregates.volume import (
+    CachedImageClaimed,
     Source,
     Volume,
     attaching,
     backing_up,
+    caching,
     connecting,
     detaching,
     encryption,
@@ -41,6 +43,7 @@ from services.notifications.telling import Notifications
 from tests.support.builders import (
     A_PLACE,
     AN_IMAGE,
+    HOST,
     MORNING,
     NO_PLACE,
     THERE,
@@ -59,6 +62,8 @@ A = an_id(0xA1)
 
 A_SOURCE = Source(kind="snapshot", id=str(an_id(0x51)), size_gib=2, volume_id=str(an_id(9)))
 
+A_VOLUME = Source(kind="volume", id=str(an_id(9)), size_gib=2, volume_id=str(an_id(9)))
+
 Step = Callable[[Volume, Moment], Any]
 
 STEPS: Mapping[str, Step] = {
@@ -72,6 +77,9 @@ STEPS: Mapping[str, Step] = {
     "not_reverted": lambda v, at: reverting.give_up(v, "the array is offline", at),
     "place": lambda v, at: v.place(A_PLACE, at, most=3),
     "image_chosen": lambda v, at: imaging.choose(v, AN_IMAGE, at),
+    "keep": lambda v, at: caching.keep(v, HOST, AN_IMAGE.id, at),
+    "copy_kept": lambda v, at: v.record(CachedImageClaimed(AN_IMAGE.id, HOST, A_VOLUME), at),
+    "let_kept_go": lambda v, at: caching.release(v, v.attempt, at),
     "come": lambda v, at: imaging.progress(v, v.attempt, 2**20, at),
     "not_come": lambda v, at: imaging.download_failed(v, v.attempt, "not_copied", "it is gone", at),
     "unplaceable": lambda v, at: v.place(NO_PLACE, at),

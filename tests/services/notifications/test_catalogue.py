@@ -23,6 +23,11 @@ PATHS: list[tuple[str, list[str]]] = [
     ("claim place start made", CREATED),
     ("place start failed", ["volume.create.start", "volume.create.error"]),
     ("image_chosen place start come made", CREATED),
+    ("image_chosen keep place start made", CREATED),
+    (
+        "image_chosen place start copy_kept let_kept_go made",
+        ["volume.create.start", "image_volume_cache.hit", "volume.create.end"],
+    ),
     ("image_chosen place start come not_come", ["volume.create.start", "volume.create.error"]),
     ("encrypt key place start made", CREATED),
     ("claim place start made", CREATED),

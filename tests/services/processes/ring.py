@@ -32,6 +32,7 @@ from adapters.image_service.port import ImageService
 from adapters.key_manager.memory import MemoryKeyManager
 from adapters.key_manager.port import KeyManager
 from domain import codec
+from domain.aggregates.image_cache import Limits
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from services.commands.attaching import ConnectAttachment, CreateAttachment, DetachVolume
@@ -48,6 +49,7 @@ from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
+from services.processes.image_cache import CachedImages
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.restored import Restored
@@ -71,6 +73,7 @@ from tests.support.builders import MORNING, PROJECT, ZONE, a_moment, an_id
 BACKEND, POOL = "host1@gold", "pool1"
 CAPACITY_GIB = 100
 ATTACHMENT = an_id(0xA1)
+CACHE_PROJECT = "00000000000000000000000000000003"
 ACK_WAIT_S = 30.0
 PATIENCE_S = 60.0
 WORKLOAD = Workload(
@@ -186,6 +189,7 @@ class Process:
                 **shared,
                 copier=copier,
                 downloads=downloads,
+                cache=ring.cached_images(commands),
                 restored=Restored(
                     commands=commands,
                     store=self._backup_store(ring),
@@ -336,6 +340,8 @@ class Ring:
         self.images = MemoryImageService(chunk_bytes=2**20, clock=self.clock)
         self.directory = NOWHERE
         """Where images lie that have to be converted."""
+        self.cache_limits: Limits | None = None
+        """How many images the backend keeps; None: it keeps none."""
         self.pause = at_once
         """What happens before the image service is asked again."""
         self.shelf = MemoryShelf()
@@ -353,6 +359,19 @@ class Ring:
 
     def process(self, name: str = "worker-1", *, life: Life | None = None) -> Process:
         return Process(self, name, life=life)
+
+    def cached_images(self, commands: Commands) -> CachedImages | None:
+        """As a process of the backend sees them."""
+        if self.cache_limits is None:
+            return None
+        return CachedImages(
+            commands=commands,
+            backend=BACKEND,
+            clock=self.clock,
+            limits=self.cache_limits,
+            project_id=CACHE_PROJECT,
+            patience_s=PATIENCE_S,
+        )
 
     # what happens
 
