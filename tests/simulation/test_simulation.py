@@ -18,7 +18,7 @@ from tests.simulation.wishes import CARRIED_OUT, ELSEWHERE, WISHES
 
 pytestmark = pytest.mark.simulation
 
-BATCH = range(1_000, 1_016)
+BATCH = range(1_000, 1_008)
 AT_ONCE = 4
 WITHIN = 30
 """Seeds in which a deliberate bug must be found."""

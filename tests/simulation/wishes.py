@@ -20,6 +20,7 @@ from services.commands import (
     extension,
     following,
     giving_up,
+    image_cache,
     imaging,
     message,
     migration,
@@ -245,7 +246,10 @@ CARRIED_OUT: frozenset[type] = frozenset(
 
 _SENT = "an upload sends every byte of a volume: seconds of real time for each GiB"
 
-ELSEWHERE: Mapping[type, str] = dict.fromkeys(uploading.HANDLERS, _SENT)
+ELSEWHERE: Mapping[type, str] = {
+    **dict.fromkeys(uploading.HANDLERS, _SENT),
+    **dict.fromkeys(image_cache.HANDLERS, "the simulated backends keep no images"),
+}
 """Commands that take no part, and why not."""
 
 
