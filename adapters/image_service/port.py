@@ -5,7 +5,7 @@ like any other. Every image service is asked with credentials of ours, since no 
 outlives the request that brought it; what a project may see is decided by Glance's rules, here.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -20,6 +20,8 @@ PART = "image service"
 
 CHUNK_BYTES = 4 * 2**20
 """What `read` gives at a time: large enough that handing it on costs little."""
+
+_ZEROS = bytes(CHUNK_BYTES)
 
 Stream = AsyncGenerator[bytes, None]
 """The bytes of an image in order, in chunks of any length; to be closed by who stops reading."""
@@ -104,6 +106,12 @@ class ImageService(Protocol):
 
     async def close(self) -> None:
         """Lets go of everything held. The images stay."""
+
+
+def zeros(count: int) -> Iterator[bytes]:
+    """So many bytes, in chunks; none if that is not positive."""
+    for at in range(0, count, CHUNK_BYTES):
+        yield _ZEROS[: count - at]
 
 
 def may_see(image: Image, project_id: str | None, *, members: Sequence[str] = ()) -> bool:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -11,7 +12,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from adapters.drivers.durable import appearing, partial_of, remove
-from adapters.image_service.port import CHUNK_BYTES, Image, ImageRefused
+from adapters.drivers.reflink import data_in
+from adapters.image_service.port import CHUNK_BYTES, Image, ImageRefused, zeros
 from adapters.images import formats
 from adapters.images.unacceptable import ImageUnacceptable
 from domain.image import Visibility
@@ -193,9 +195,22 @@ def examined(path: Path, record: Record) -> Examined:
 
 def _digests(file: int) -> tuple[str, str]:
     checksum, digest = hashlib.md5(usedforsecurity=False), hashlib.new(ALGORITHM)
-    position = 0
-    while chunk := os.pread(file, CHUNK_BYTES, position):
+    for chunk in _content(file):
         checksum.update(chunk)
         digest.update(chunk)
-        position += len(chunk)
     return checksum.hexdigest(), digest.hexdigest()
+
+
+def _content(file: int) -> Iterator[bytes]:
+    """All its bytes. Holes are not read: the kernel would fill as many pages with zeros first."""
+    position, size = 0, os.fstat(file).st_size
+    for start, stop in data_in(file, end=size):
+        yield from zeros(start - position)
+        position = start
+        while position < stop:
+            chunk = os.pread(file, min(CHUNK_BYTES, stop - position), position)
+            if not chunk:
+                return  # it became shorter, which its stamp tells
+            yield chunk
+            position += len(chunk)
+    yield from zeros(size - position)

@@ -2,15 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
 from adapters.drivers.content import Block, Blocks
-from adapters.image_service.port import CHUNK_BYTES, Stream
+from adapters.image_service.port import CHUNK_BYTES, Stream, zeros
 from domain.image import ChosenImage
-
-_ZEROS = bytes(CHUNK_BYTES)
 
 TELL_PARTS = 100
 """At most so many times it is told."""
@@ -112,12 +110,6 @@ async def dense(content: Blocks, length: int) -> Stream:
             position = block.offset + len(block.data)
     for each in zeros(length - position):
         yield each
-
-
-def zeros(count: int) -> Iterator[bytes]:
-    """So many bytes, in chunks; none if that is not positive."""
-    for at in range(0, count, CHUNK_BYTES):
-        yield _ZEROS[: count - at]
 
 
 async def content_of(file: int, length: int) -> Stream:
