@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from domain.errors import Conflict, InvalidRequest, LapilliError, NotAllowed, NotFound, Superseded
 from services.unit_of_work import MAX_TRIES
-from tests.services.commands.world import PATHS, STEPS, ReluctantStore, World
-from tests.support.builders import an_id
+from tests.services.commands.world import PATHS, STEPS, ReluctantStore, World, come
+from tests.support.builders import AN_IMAGE, an_id
 
 REFUSALS = (NotAllowed, Superseded, NotFound, InvalidRequest)
 
@@ -29,7 +29,8 @@ async def at_once(state: str, steps: list[str], patience: list[int]) -> World:
     world = await World(
         ReluctantStore(iter(lambda: slowly.pop() if slowly else 0, -1))
     ).has_a_type()
-    await world.has_a_volume(in_state="requested")
+    image = AN_IMAGE if come in PATHS[state] else None
+    await world.has_a_volume(in_state="requested", image=image)
     others = [world.another_process() for _ in steps]
     for other in others[::2]:
         await other.commands.aggregates.read(type(await world.volume()), an_id(1))
