@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 
 from domain.aggregates import snapshot, volume
+from domain.aggregates.backup import events as backup
+from domain.aggregates.backup import making, restoring
 from domain.aggregates.message import Message, message_id
 from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
 from domain.aggregates.volume import (
@@ -16,6 +18,7 @@ from domain.aggregates.volume import (
     extension,
     imaging,
     retyping,
+    reverting,
     uploading,
 )
 from domain.encryption import Encryption
@@ -28,6 +31,8 @@ from projections.generations import create_tables
 from projections.messages import MessageQuery
 from projections.projection import coalesce, fold
 from projections.writing import write
+from tests.domain.test_backup import PATHS
+from tests.domain.test_backup import a_request as a_backup_request
 from tests.projections.histories import (
     CHOSEN,
     NONE_FITS,
@@ -37,7 +42,7 @@ from tests.projections.histories import (
     at,
     numbered,
 )
-from tests.support.builders import AN_IMAGE, TURNS, a_move, a_snapshot_request, an_id
+from tests.support.builders import AN_IMAGE, TURNS, a_move, a_snapshot, a_snapshot_request, an_id
 
 ONE = ServiceName(VOLUME_SERVICE, "h@a")
 
@@ -199,6 +204,49 @@ def not_dropped():
     return a_snapshot_that(*TURNS["removing"], lambda s: s.deletion_failed(s.attempt, "no", at(1)))
 
 
+def reverting_it():
+    made = an_available_volume(number=7)
+    taken = a_snapshot(of=made)
+    reverting.request(made, taken, [], at(4))
+    return made, taken
+
+
+def not_begun_to_revert():
+    made, _ = reverting_it()
+    reverting.give_up(made, "nobody came", at(5))
+    return made
+
+
+def not_reverted():
+    made, taken = reverting_it()
+    reverting.fail(made, taken, reverting.start(made, "w", at(5)), "broken", at(6))
+    return made
+
+
+def a_backup_that(state, fails):
+    lived = a_backup_request()
+    for step in PATHS[state]:
+        step(lived)
+    fails(lived)
+    return lived
+
+
+def not_backed_up():
+    return a_backup_that("making", lambda b: making.fail(b, b.attempt, "full", at(1)))
+
+
+def not_restored():
+    return a_backup_that("writing", lambda b: restoring.fail(b, b.attempt, "damaged", at(1)))
+
+
+def not_removed():
+    return a_backup_that("removing", lambda b: b.deletion_failed(b.attempt, "away", at(1)))
+
+
+def removed_by_nobody():
+    return a_backup_that("deleting", lambda b: b.give_up_deletion("nobody came", at(1)))
+
+
 TOLD = [
     (not_connected, connecting.ConnectionFailed, "VOLUME_VOLUME_004_021"),
     (no_connector, connecting.ConnectorRefused, "VOLUME_VOLUME_004_021"),
@@ -216,9 +264,18 @@ TOLD = [
     (not_retyped, retyping.RetypeFailed, "VOLUME_VOLUME_001_001"),
     (snapshot_without_room, snapshot.PlacementFailed, "VOLUME_VOLUME_SNAPSHOT_009_003"),
     (not_taken, snapshot.CreationFailed, "VOLUME_VOLUME_SNAPSHOT_009_013"),
+    (not_begun_to_revert, reverting.ReversionRefused, "VOLUME_VOLUME_008_001"),
+    (not_reverted, reverting.ReversionFailed, "VOLUME_VOLUME_008_001"),
+    (not_backed_up, backup.CreationFailed, "VOLUME_VOLUME_BACKUP_013_020"),
+    (not_restored, backup.RestoreFailed, "VOLUME_VOLUME_BACKUP_015_026"),
+    (not_removed, backup.DeletionFailed, "VOLUME_VOLUME_BACKUP_014_025"),
+    (removed_by_nobody, backup.DeletionGivenUp, "VOLUME_VOLUME_BACKUP_014_018"),
     (busy, snapshot.FoundBusy, "VOLUME_VOLUME_SNAPSHOT_010_015"),
     (not_dropped, snapshot.DeletionFailed, "VOLUME_VOLUME_SNAPSHOT_010_016"),
 ]
+
+
+CALLED = {"volume": "VOLUME", "snapshot": "VOLUME_SNAPSHOT", "backup": "VOLUME_BACKUP"}
 
 
 @pytest.mark.parametrize(("life", "kind", "event_id"), TOLD)
@@ -229,8 +286,7 @@ def test_a_failure_is_told_once_to_the_project_that_asked(life, kind, event_id):
     [(id, row)] = fold(MESSAGES, numbered(lived.pending)).items()
     assert id == row["id"] == message_id(failure.id)
     assert (row["event_id"], row["message_level"]) == (event_id, "ERROR")
-    kind = {"volume": "VOLUME", "snapshot": "VOLUME_SNAPSHOT"}[lived.kind]
-    assert (row["resource_type"], row["resource_uuid"]) == (kind, str(lived.id))
+    assert (row["resource_type"], row["resource_uuid"]) == (CALLED[lived.kind], str(lived.id))
     assert (row["project_id"], row["request_id"]) == ("project", "req-1")
     assert (row["created_at"], row["failure"]) == (failure.moment.at, failure.id)
 
@@ -241,6 +297,7 @@ def test_whatever_fails_for_good_is_told_or_has_no_message_in_cinder():
         "volume.deletion_failed",
         "volume.migration_refused",
         "volume.migration_failed",
+        "volume.restore_failed",  # the backup's failure is what is told
     }
     failures = {
         name

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.bus.memory import MemoryBus
 from adapters.image_service.memory import MemoryImageService
+from domain.aggregates.volume import Volume
 from domain.aggregates.volume.connecting import Connected
 from domain.errors import Conflict, NotAllowed, NotFound, Unavailable
 from projections import volumes
@@ -85,8 +86,8 @@ class Stage:
         self.views.progressed(await self.runner.catch_up())
 
     async def create(self, number: int = 1) -> UUID:
-        id: UUID = await self.application.execute(self.world.creation(number))
-        return id
+        volume: Volume = await self.application.execute(self.world.creation(number))
+        return volume.id
 
     async def listed(self) -> int:
         return await self.views.read(volumes.count, query=VolumeQuery(project_id=PROJECT))

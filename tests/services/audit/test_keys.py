@@ -50,7 +50,7 @@ async def test_the_history_of_a_volume_tells_of_its_key(deployment):
     async with parts_of(deployment) as parts:
         told = await history.history(parts.log, SECRET)
     verbs = [line.entry.topic for line in told.lines]
-    assert "encryption_key.requested.v1" in verbs and "encryption_key.made.v1" in verbs
+    assert "encryption_key.requested.v2" in verbs and "encryption_key.made.v1" in verbs
 
 
 Damage = Callable[[Deployment], Awaitable[None]]
