@@ -109,10 +109,10 @@ async def test_no_part_of_a_query_is_trusted(stage, member, route):
     names = {parameter.name for parameter in route.query}
     names |= {"glance_metadata", "name~", "id", "a" * 300} if names else {"limit"}
     for name in sorted(names | {"all_tenants", "%ff"}):
-        for text in TEXTS:
+        for number, text in enumerate(TEXTS):
             path = f"{filled(route.path, parts)}?{name}={text}"
             await check_harmless(stage, "GET", path, (name, text))
-            if route.query:
+            if route.query and number % 4 == 0:  # reads it by the same code
                 await check_harmless(member, "GET", path, (name, text))
 
 
