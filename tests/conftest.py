@@ -7,6 +7,14 @@ import pytest
 
 from tests.support.postgres import PostgresServer
 
+LONG = ("tests/faults", "tests/simulation", "tests/end_to_end")
+"""What takes seconds each."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: at the end there is something small for every process."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
 
 def pytest_configure() -> None:
     """Settings and credentials of the developer's shell stay out of the tests."""

@@ -59,8 +59,14 @@ async def image(call: Call, wish: given.NewVolume) -> ChosenImage | None:
     return images.chosen(found)
 
 
-async def copy_rules(call: Call) -> CopyRules:
-    """Where a volume may be that is made from another, or from a snapshot."""
+async def copy_rules(call: Call, original: VolumeRow | SnapshotRow | None) -> CopyRules:
+    """Where a volume may be that is made from another, or from a snapshot.
+
+    Only for those are the services asked for: a volume that is made from nothing is accepted while
+    the message bus, where they report, is away.
+    """
+    if original is None:
+        return CopyRules()
     placement = call.application.settings.placement
     backends = [each for each in await call.application.services() if "@" in each.host]
     return CopyRules(

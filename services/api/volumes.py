@@ -87,7 +87,7 @@ async def create(call: Call) -> Response:
         volume_type_id=None if inherited else volume_type.id,
         snapshot_id=wish.snapshot_id,
         source_volume_id=wish.source_volid,
-        copies=await volume_sources.copy_rules(call),
+        copies=await volume_sources.copy_rules(call, original),
         availability_zone=wish.availability_zone,
         default_zone=settings.placement.default_zone,
         known_zones=call.application.zones(),

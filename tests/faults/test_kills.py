@@ -10,7 +10,7 @@ from tests.support.deployment import Apart, Serve, running, until
 from tests.support.load import Load, under_load
 from tests.support.postgres import PostgresServer
 
-KILLS = 50
+KILLS = 20
 
 IMPATIENT = {
     # dead workers are noticed sooner than an operator would want it, so that the test is short
@@ -25,7 +25,7 @@ IMPATIENT = {
 
 
 @pytest.mark.timeout(900)
-def test_fifty_kills_of_the_whole_tree_leave_nothing_stuck_lost_or_leaked(tmp_path: Path) -> None:
+def test_twenty_kills_of_the_whole_tree_leave_nothing_stuck_lost_or_leaked(tmp_path: Path) -> None:
     deployment = Serve(tmp_path, env=IMPATIENT)
     chance = random.Random(50)
     with running(deployment), under_load(deployment) as load:
@@ -39,7 +39,7 @@ def test_fifty_kills_of_the_whole_tree_leave_nothing_stuck_lost_or_leaked(tmp_pa
 
 
 @pytest.mark.timeout(900)
-def test_fifty_kills_of_single_roles_leave_nothing_stuck_lost_or_leaked(
+def test_twenty_kills_of_single_roles_leave_nothing_stuck_lost_or_leaked(
     tmp_path: Path, durable_postgres: PostgresServer
 ) -> None:
     chance = random.Random(51)
