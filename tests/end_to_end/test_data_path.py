@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,6 +89,14 @@ def test_what_is_written_is_there_when_the_volume_is_attached_again(
         assert verified.returncode == 0, verified.stdout[-4000:]
 
 
+def pools(serve: Serve) -> list[dict[str, Any]]:
+    """As their backends have reported."""
+    status, answer = serve.request("GET", "/scheduler-stats/get_pools?detail=true")
+    assert status == 200
+    found: list[dict[str, Any]] = answer["pools"]
+    return found
+
+
 @needs("nbdkit", "qemu-io", "nbdinfo")
 @pytest.mark.timeout(240)
 def test_connections_are_there_again_after_a_start_and_outlive_kills_but_not_a_stop(
@@ -106,9 +115,8 @@ def test_connections_are_there_again_after_a_start_and_outlive_kills_but_not_a_s
         until(lambda: reached(uri), what="connection that is brought back")
         asyncio.run(io(uri, "write -P 7 0 64k"))
         [serving] = exporting(volume)
-        status, answer = serve.request("GET", "/scheduler-stats/get_pools?detail=true")
-        assert status == 200
-        assert answer["pools"][0]["capabilities"]["data_path"] == "nbd"
+        until(lambda: pools(serve) != [], what="report of the backend")
+        assert pools(serve)[0]["capabilities"]["data_path"] == "nbd"
 
         serve.kill()
         asyncio.run(io(uri, "read -P 7 0 64k", "write -P 8 0 64k"))
