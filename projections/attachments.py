@@ -1,21 +1,19 @@
 """Attachments as they can be asked for: the table, how events change it, and the queries."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import starmap
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, Connection, Index, Integer, MetaData, Select, Table, Uuid, select
+from sqlalchemy import Column, Connection, Index, Integer, MetaData, Table, Uuid, select
 
 from domain.aggregates.volume import attaching, connecting, detaching
-from domain.errors import InvalidRequest
 from domain.event import Recorded
 from domain.machines.attachment import ATTACHMENT, VISIBLE
 from projections.columns import Document, Instant, words
-from projections.filters import among
-from projections.paging import NEWEST_FIRST, Sort, page_of
+from projections.listing import Listing
 from projections.projection import Drop, Patch, Projection, Put, Tables
 
 
@@ -152,40 +150,22 @@ class AttachmentRow(msgspec.Struct, frozen=True):
     volume_version: int
 
 
-class AttachmentQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which attachments, in which order, and which part of them. Conditions all have to hold."""
-
-    project_id: str | None = None
-    """None: of all projects."""
-    equals: Mapping[str, Sequence[Any]] = {}
-    """Any one of the values; None among them stands for unset."""
-    sort: Sort = NEWEST_FIRST
-    marker: UUID | None = None
-    limit: int | None = None
-    offset: int = 0
-
-
-KEYS: Mapping[str, str | None] = {
-    **{name: name for name in AttachmentRow.__struct_fields__ if name != "connection"},
-    "attach_status": "status",
-    "instance_id": "server_id",
-    "instance_uuid": "server_id",
-    "attach_mode": "mode",
-    "attached_host": "node",
-    "mountpoint": "device",
-    "attach_time": "attached_at",
-}
-"""What can be asked for and sorted by, in our words and in Cinder's."""
-
-
-def find(
-    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
-) -> AttachmentRow | None:
-    """The attachment, if there is one of the project (None: of any)."""
-    table = tables[ATTACHMENTS.name]
-    statement = _of_project(table, project_id, select(table).where(table.c.id == id))
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else AttachmentRow(*row)
+ATTACHMENT_LIST = Listing(
+    ATTACHMENTS,
+    AttachmentRow,
+    "attachment",
+    hidden=("connection",),
+    words={
+        "attach_status": "status",
+        "instance_id": "server_id",
+        "instance_uuid": "server_id",
+        "attach_mode": "mode",
+        "attached_host": "node",
+        "mountpoint": "device",
+        "attach_time": "attached_at",
+    },
+)
+find, page = ATTACHMENT_LIST.find, ATTACHMENT_LIST.page
 
 
 def of_volumes(
@@ -202,29 +182,3 @@ def of_volumes(
     for row in starmap(AttachmentRow, connection.execute(statement)):
         found.setdefault(row.volume_id, []).append(row)
     return found
-
-
-def page(connection: Connection, tables: Tables, query: AttachmentQuery) -> list[AttachmentRow]:
-    """The attachments asked for. Raises InvalidRequest for keys that do not exist, NotFound if
-    the marker cannot be seen."""
-    table = tables[ATTACHMENTS.name]
-    statement = select(table)
-    for key, values in query.equals.items():
-        name = KEYS.get(key)
-        if name is None:
-            raise InvalidRequest(f"Invalid filter: {key}.")
-        statement = statement.where(among(table.c[name], values))
-    rows = page_of(
-        connection,
-        table,
-        _of_project(table, query.project_id, statement),
-        query,
-        allowed=KEYS,
-        seen=_of_project(table, query.project_id, select(table)),
-        kind="attachment",
-    )
-    return list(starmap(AttachmentRow, rows))
-
-
-def _of_project(table: Table, project_id: str | None, statement: Select[Any]) -> Select[Any]:
-    return statement if project_id is None else statement.where(table.c.project_id == project_id)

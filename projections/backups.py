@@ -1,8 +1,6 @@
 """Backups as they can be asked for: the table, how events change it, and the queries."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import starmap
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +20,6 @@ from sqlalchemy import (
     case,
     column,
     exists,
-    func,
     literal_column,
     select,
 )
@@ -32,8 +29,7 @@ from domain.aggregates.backup.backup import shown
 from domain.event import Event, Recorded
 from domain.machines.backup import BACKUP, VISIBLE_STATUS
 from projections.columns import Instant, Pairs, words
-from projections.filters import among
-from projections.paging import NEWEST_FIRST, Sort, page_of
+from projections.listing import Listing
 from projections.projection import Drop, Patch, Projection, Put, Tables
 
 
@@ -203,64 +199,21 @@ class BackupRow(msgspec.Struct, frozen=True):
     """Whether others go on from it."""
 
 
-class BackupQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which backups, in which order, and which part of them. Conditions all have to hold.
-
-    Keys of `equals` and `sort` are Cinder's or the columns'.
-    """
-
-    project_id: str | None = None
-    """None: of all projects."""
-    equals: Mapping[str, Sequence[Any]] = {}
-    """Any one of the values."""
-    contains: Mapping[str, str] = {}
-    """A substring, in any case (`name~=…`)."""
-    sort: Sort = NEWEST_FIRST
-    marker: UUID | None = None
-    """The page begins after this one."""
-    limit: int | None = None
-    offset: int = 0
+def _rows(table: Table) -> Select[Any]:
+    increments = table.alias("increments")
+    has = exists(select(increments.c.id).where(increments.c.parent_id == table.c.id))
+    return select(table, has)
 
 
-_KEYS: Mapping[str, str] = {
-    **{name: name for name in BackupRow.__struct_fields__ if name not in ("metadata", "whole")},
-    "size": "size_gib",
-    "data_timestamp": "content_at",
-}
-
-
-def find(
-    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
-) -> BackupRow | None:
-    """The backup, if it exists and is of the project (None: of any)."""
-    table = tables[BACKUPS.name]
-    statement = _of_project(table, project_id, _rows(table)).where(table.c.id == id)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else BackupRow(*row)
-
-
-def page(connection: Connection, tables: Tables, query: BackupQuery) -> list[BackupRow]:
-    """The backups asked for. Raises InvalidRequest for keys that do not exist, NotFound if the
-    marker cannot be seen."""
-    table = tables[BACKUPS.name]
-    rows = page_of(
-        connection,
-        table,
-        _matching(table, query, _rows(table)),
-        query,
-        allowed=_KEYS,
-        seen=_of_project(table, query.project_id, select(table)),
-        kind="backup",
-    )
-    return list(starmap(BackupRow, rows))
-
-
-def count(connection: Connection, tables: Tables, query: BackupQuery) -> int:
-    """How many backups match, on all pages together."""
-    table = tables[BACKUPS.name]
-    statement = _matching(table, query, select(func.count()).select_from(table))
-    number: int = connection.execute(statement).scalar_one()
-    return number
+BACKUP_LIST = Listing(
+    BACKUPS,
+    BackupRow,
+    "backup",
+    hidden=("metadata", "whole", "has_increments"),
+    words={"size": "size_gib", "data_timestamp": "content_at"},
+    rows=_rows,
+)
+find, page, count = BACKUP_LIST.find, BACKUP_LIST.page, BACKUP_LIST.count
 
 
 def newest(
@@ -281,21 +234,3 @@ def newest(
     )
     statement = statement.order_by(table.c.content_at.desc(), table.c.id.desc()).limit(most)
     return list(connection.scalars(statement))
-
-
-def _rows(table: Table) -> Select[Any]:
-    increments = table.alias("increments")
-    has = exists(select(increments.c.id).where(increments.c.parent_id == table.c.id))
-    return select(table, has)
-
-
-def _matching(table: Table, query: BackupQuery, statement: Select[Any]) -> Select[Any]:
-    for key, values in query.equals.items():
-        statement = statement.where(among(table.c[_KEYS[key]], values))
-    for key, part in query.contains.items():
-        statement = statement.where(table.c[_KEYS[key]].icontains(part, autoescape=True))
-    return _of_project(table, query.project_id, statement)
-
-
-def _of_project(table: Table, project_id: str | None, statement: Select[Any]) -> Select[Any]:
-    return statement if project_id is None else statement.where(table.c.project_id == project_id)

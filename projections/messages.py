@@ -3,22 +3,16 @@
 How long a message is shown is not in the table: whoever asks says since when.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import starmap
-from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     Column,
-    ColumnElement,
-    Connection,
     Index,
     MetaData,
     Table,
     Uuid,
-    select,
 )
 
 from domain.aggregates import message
@@ -26,9 +20,8 @@ from domain.aggregates.message import message_id
 from domain.event import Event, Recorded
 from domain.messages import LEVEL, TELLS, failure_of
 from projections.columns import Instant, words
-from projections.filters import among
-from projections.paging import NEWEST_FIRST, Sort, page_of
-from projections.projection import Drop, Projection, Put, Tables
+from projections.listing import Listing
+from projections.projection import Drop, Projection, Put
 
 
 def _table(name: str, metadata: MetaData) -> Table:
@@ -89,56 +82,12 @@ class MessageRow(msgspec.Struct, frozen=True):
     failure: str
 
 
-class MessageQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages, in which order, and which part of them. Conditions all have to hold."""
-
-    project_id: str
-    since: datetime
-    """Older ones are gone."""
-    equals: Mapping[str, Sequence[Any]] = {}
-    """Any one of the values, by column."""
-    contains: Mapping[str, str] = {}
-    """A substring, in any case (`request_id~=…`), by column."""
-    sort: Sort = NEWEST_FIRST
-    marker: UUID | None = None
-    """The page begins after this message."""
-    limit: int | None = None
-    offset: int = 0
-
-
-KEYS: Mapping[str, str] = {
-    name: name for name in MessageRow.__struct_fields__ if name != "failure"
-} | {"guaranteed_until": "created_at", "expires_at": "created_at"}
-"""What lists can be sorted by; how long all are shown is the same."""
-
-
-def find(connection: Connection, tables: Tables, id: UUID, since: datetime) -> MessageRow | None:
-    """The message, if there is one that is not too old."""
-    table = tables[MESSAGES.name]
-    statement = select(table).where(table.c.id == id, table.c.created_at > since)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else MessageRow(*row)
-
-
-def page(connection: Connection, tables: Tables, query: MessageQuery) -> list[MessageRow]:
-    """The messages asked for. Raises InvalidRequest for sort keys that do not exist, NotFound for
-    an unknown marker."""
-    table = tables[MESSAGES.name]
-    there = (table.c.project_id == query.project_id, table.c.created_at > query.since)
-    conditions: list[ColumnElement[bool]] = [
-        among(table.c[name], values) for name, values in query.equals.items()
-    ]
-    conditions += [
-        table.c[name].icontains(part, autoescape=True) for name, part in query.contains.items()
-    ]
-    seen = select(table).where(*there)
-    rows = page_of(
-        connection,
-        table,
-        seen.where(*conditions),
-        query,
-        allowed=KEYS,
-        seen=seen,
-        kind="message",
-    )
-    return list(starmap(MessageRow, rows))
+MESSAGE_LIST = Listing(
+    MESSAGES,
+    MessageRow,
+    "message",
+    hidden=("failure",),
+    # how long all are shown is the same
+    words={"guaranteed_until": "created_at", "expires_at": "created_at"},
+)
+find, page = MESSAGE_LIST.find, MESSAGE_LIST.page

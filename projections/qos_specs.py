@@ -1,20 +1,16 @@
 """QoS specs as they can be asked for: the table, how events change it, and the queries."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from itertools import starmap
-from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Column, Connection, MetaData, Table, Uuid, select
+from sqlalchemy import Column, MetaData, Table, Uuid
 
 from domain.aggregates import qos_specs
 from domain.event import Recorded
 from projections.columns import Instant, Pairs, words
-from projections.filters import among
-from projections.paging import NEWEST_FIRST, Sort, page_of
-from projections.projection import Drop, Patch, Projection, Put, Tables
+from projections.listing import Listing
+from projections.projection import Drop, Patch, Projection, Put
 
 
 def _table(name: str, metadata: MetaData) -> Table:
@@ -68,40 +64,5 @@ class QosSpecsRow(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class QosSpecsQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which QoS specs, in which order, and which part of them."""
-
-    equals: dict[str, Sequence[Any]] = {}
-    """Any one of the values, by column; all columns have to match."""
-    sort: Sort = NEWEST_FIRST
-    marker: UUID | None = None
-    """The page begins after these."""
-    limit: int | None = None
-    offset: int = 0
-
-
-_KEYS = {name: name for name in QosSpecsRow.__struct_fields__ if name != "specs"}
-
-
-def find(connection: Connection, tables: Tables, id: UUID) -> QosSpecsRow | None:
-    """Those of that id, if they exist."""
-    table = tables[QOS_SPECS.name]
-    row = connection.execute(select(table).where(table.c.id == id)).one_or_none()
-    return None if row is None else QosSpecsRow(*row)
-
-
-def page(connection: Connection, tables: Tables, query: QosSpecsQuery) -> list[QosSpecsRow]:
-    """Those asked for. Raises InvalidRequest for sort keys that do not exist, NotFound for an
-    unknown marker."""
-    table = tables[QOS_SPECS.name]
-    conditions = [among(table.c[_KEYS[key]], values) for key, values in query.equals.items()]
-    rows = page_of(
-        connection,
-        table,
-        select(table).where(*conditions),
-        query,
-        allowed=_KEYS,
-        seen=select(table),
-        kind="qos_specs",
-    )
-    return list(starmap(QosSpecsRow, rows))
+QOS_SPECS_LIST = Listing(QOS_SPECS, QosSpecsRow, "qos_specs", hidden=("specs",))
+find, page = QOS_SPECS_LIST.find, QOS_SPECS_LIST.page

@@ -1,32 +1,25 @@
 """Snapshots as they can be asked for: the table, how events change it, and the queries."""
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import starmap
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy import (
     Column,
-    Connection,
     Index,
     Integer,
     MetaData,
-    Select,
     Table,
     Uuid,
-    func,
-    select,
 )
 
 from domain.aggregates import snapshot
 from domain.event import Event, Recorded
 from domain.machines.snapshot import SNAPSHOT, VISIBLE_STATUS
 from projections.columns import Instant, Pairs, words
-from projections.matching import matching, of_project
-from projections.paging import NEWEST_FIRST, Sort, page_of
-from projections.projection import Drop, Patch, Projection, Put, Tables
+from projections.listing import Listing
+from projections.projection import Drop, Patch, Projection, Put
 
 
 def _table(name: str, metadata: MetaData) -> Table:
@@ -174,75 +167,17 @@ class SnapshotRow(msgspec.Struct, frozen=True):
     state: str
 
 
-class SnapshotQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which snapshots, in which order, and which part of them. Conditions all have to hold.
-
-    Keys of `equals`, `contains` and `sort` are Cinder's (`size`, `display_name`…) or the columns'.
-    """
-
-    project_id: str | None = None
-    """None: of all projects."""
-    equals: Mapping[str, Sequence[Any]] = {}
-    """Any one of the values; None among them stands for unset."""
-    contains: Mapping[str, str] = {}
-    """A substring, in any case (`name~=…`)."""
-    metadata: Mapping[str, str] = {}
-    sort: Sort = NEWEST_FIRST
-    """`id` always decides last, in the direction of the key before it."""
-    marker: UUID | None = None
-    """The page begins after this snapshot."""
-    limit: int | None = None
-    offset: int = 0
-
-
-_KEYS: Mapping[str, str | None] = {
-    **{name: name for name in SnapshotRow.__struct_fields__ if name != "metadata"},
-    "size": "size_gib",
-    "volume_size": "size_gib",
-    "display_name": "name",
-    "display_description": "description",
-    # the same for every snapshot, so far
-    "consumes_quota": None,
-}
-_ALWAYS: Mapping[str, Any] = {"consumes_quota": True}
-
-
-def find(
-    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
-) -> SnapshotRow | None:
-    """The snapshot, if it exists and is of the project (None: of any)."""
-    table = tables[SNAPSHOTS.name]
-    statement = of_project(table, project_id, select(table).where(table.c.id == id))
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else SnapshotRow(*row)
-
-
-def page(connection: Connection, tables: Tables, query: SnapshotQuery) -> list[SnapshotRow]:
-    """The snapshots asked for. Raises InvalidRequest for keys that do not exist, NotFound if the
-    marker cannot be seen."""
-    table = tables[SNAPSHOTS.name]
-    rows = page_of(
-        connection,
-        table,
-        _matching(connection, table, query, select(table)),
-        query,
-        allowed=_KEYS,
-        seen=of_project(table, query.project_id, select(table)),
-        kind="snapshot",
-    )
-    return list(starmap(SnapshotRow, rows))
-
-
-def count(connection: Connection, tables: Tables, query: SnapshotQuery) -> int:
-    """How many snapshots match, on all pages together. Raises InvalidRequest as `page`."""
-    table = tables[SNAPSHOTS.name]
-    statement = _matching(connection, table, query, select(func.count()).select_from(table))
-    number: int = connection.execute(statement).scalar_one()
-    return number
-
-
-def _matching(
-    connection: Connection, table: Table, query: SnapshotQuery, statement: Select[Any]
-) -> Select[Any]:
-    pairs = {"metadata": query.metadata}
-    return matching(connection, table, query, statement, keys=_KEYS, always=_ALWAYS, pairs=pairs)
+SNAPSHOT_LIST = Listing(
+    SNAPSHOTS,
+    SnapshotRow,
+    "snapshot",
+    hidden=("metadata",),
+    words={
+        "size": "size_gib",
+        "volume_size": "size_gib",
+        "display_name": "name",
+        "display_description": "description",
+    },
+    same={"consumes_quota": True, "group_snapshot_id": None, "cgsnapshot_id": None},
+)
+find, page, count = SNAPSHOT_LIST.find, SNAPSHOT_LIST.page, SNAPSHOT_LIST.count

@@ -1,17 +1,16 @@
 """Volumes that are offered to other projects, as they can be asked for."""
 
 from datetime import datetime
-from itertools import starmap
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Boolean, Column, Connection, Index, MetaData, Select, Table, Uuid, select
+from sqlalchemy import Boolean, Column, Index, MetaData, Table, Uuid
 
 from domain.aggregates import transfer
 from domain.event import Event, Recorded
 from projections.columns import Instant, words
-from projections.paging import Sort, page_of
-from projections.projection import Drop, Projection, Put, Tables
+from projections.listing import Listing
+from projections.projection import Drop, Projection, Put
 
 
 def _table(name: str, metadata: MetaData) -> Table:
@@ -65,48 +64,5 @@ class TransferRow(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
-class TransferQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which transfers, in which order, and which part of them."""
-
-    project_id: str | None = None
-    """None: of all projects."""
-    name: str | None = None
-    volume_id: UUID | None = None
-    sort: Sort = (("created_at", "asc"),)
-    marker: UUID | None = None
-    """The page begins after this one."""
-    limit: int | None = None
-    offset: int = 0
-
-
-_KEYS = {name: name for name in TransferRow.__struct_fields__}
-
-
-def find(
-    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
-) -> TransferRow | None:
-    """The one of that id, if it is on offer and of the project (None: of any)."""
-    table = tables[TRANSFERS.name]
-    statement = _of_project(table, project_id).where(table.c.id == id)
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else TransferRow(*row)
-
-
-def page(connection: Connection, tables: Tables, query: TransferQuery) -> list[TransferRow]:
-    """Those asked for. Raises InvalidRequest for unknown sort keys, NotFound for the marker."""
-    table = tables[TRANSFERS.name]
-    seen = _of_project(table, query.project_id)
-    statement = seen
-    if query.name is not None:
-        statement = statement.where(table.c.name == query.name)
-    if query.volume_id is not None:
-        statement = statement.where(table.c.volume_id == query.volume_id)
-    rows = page_of(connection, table, statement, query, allowed=_KEYS, seen=seen, kind="transfer")
-    return list(starmap(TransferRow, rows))
-
-
-def _of_project(
-    table: Table, project_id: str | None
-) -> Select[tuple[UUID, UUID, str, str, bool, datetime]]:
-    statement = select(table)
-    return statement if project_id is None else statement.where(table.c.project_id == project_id)
+TRANSFER_LIST = Listing(TRANSFERS, TransferRow, "transfer")
+find, page = TRANSFER_LIST.find, TRANSFER_LIST.page

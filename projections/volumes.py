@@ -1,8 +1,7 @@
 """Volumes as they can be asked for: the table, how events change it, and the queries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from itertools import starmap
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
-    Select,
     Table,
     Uuid,
     case,
@@ -35,9 +33,7 @@ from domain.lifecycle import IDLE
 from domain.machines.volume import VISIBLE_ATTACHMENT, VISIBLE_STATUS, VOLUME
 from domain.machines.volume_operation import VISIBLE_OPERATION, VOLUME_OPERATION
 from projections.columns import Instant, Pairs, each_pair, words
-from projections.filters import Bound, within
-from projections.matching import matching, of_project
-from projections.paging import NEWEST_FIRST, Sort, page_of
+from projections.listing import Listing, Query
 from projections.projection import Drop, Patch, Projection, Put, Tables
 
 
@@ -339,29 +335,6 @@ class VolumeRow(msgspec.Struct, frozen=True):
     source_volid: UUID | None = None
 
 
-class VolumeQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which volumes, in which order, and which part of them. Conditions all have to hold.
-
-    Keys of `equals`, `contains` and `sort` are Cinder's (`size`, `display_name`…) or the columns'.
-    """
-
-    project_id: str | None = None
-    """None: of all projects."""
-    equals: Mapping[str, Sequence[Any]] = {}
-    """Any one of the values; None among them stands for unset."""
-    contains: Mapping[str, str] = {}
-    """A substring, in any case (`name~=…`)."""
-    metadata: Mapping[str, str] = {}
-    image_metadata: Mapping[str, str] = {}
-    times: Sequence[Bound] = ()
-    sort: Sort = NEWEST_FIRST
-    """`id` always decides last, in the direction of the key before it."""
-    marker: UUID | None = None
-    """The page begins after this volume."""
-    limit: int | None = None
-    offset: int = 0
-
-
 class Summary(msgspec.Struct, frozen=True):
     """How many volumes, of how many GiB, and every metadata value by its key."""
 
@@ -370,31 +343,22 @@ class Summary(msgspec.Struct, frozen=True):
     metadata: dict[str, list[str]]
 
 
-_PAIRS = ("metadata", "image_metadata", "encryption")
-
-_KEYS: Mapping[str, str | None] = {
-    **{name: name for name in VolumeRow.__struct_fields__ if name not in _PAIRS},
-    "size": "size_gib",
-    "display_name": "name",
-    "display_description": "description",
-    # the same for every volume, so far
-    "consumes_quota": None,
-    "group_id": None,
-}
-_ALWAYS: Mapping[str, Any] = {
-    "consumes_quota": True,
-    "group_id": None,
-}
-
-
-def find(
-    connection: Connection, tables: Tables, id: UUID, project_id: str | None = None
-) -> VolumeRow | None:
-    """The volume, if it exists and is of the project (None: of any)."""
-    table = tables[VOLUMES.name]
-    statement = of_project(table, project_id, select(table).where(table.c.id == id))
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else VolumeRow(*row)
+VOLUME_LIST = Listing(
+    VOLUMES,
+    VolumeRow,
+    "volume",
+    hidden=("metadata", "image_metadata", "encryption"),
+    words={"size": "size_gib", "display_name": "name", "display_description": "description"},
+    same={
+        "cluster_name": None,
+        "consistencygroup_id": None,
+        "consumes_quota": True,
+        "group_id": None,
+        "replication_status": None,
+        "service_uuid": None,
+    },
+)
+find, page, count = VOLUME_LIST.find, VOLUME_LIST.page, VOLUME_LIST.count
 
 
 def attached_on(
@@ -412,50 +376,18 @@ def attached_on(
     return list(connection.scalars(statement))
 
 
-def page(connection: Connection, tables: Tables, query: VolumeQuery) -> list[VolumeRow]:
-    """The volumes asked for. Raises InvalidRequest for keys that do not exist, NotFound if the
-    marker cannot be seen."""
-    table = tables[VOLUMES.name]
-    rows = page_of(
-        connection,
-        table,
-        _matching(connection, table, query, select(table)),
-        query,
-        allowed=_KEYS,
-        seen=of_project(table, query.project_id, select(table)),
-        kind="volume",
-    )
-    return list(starmap(VolumeRow, rows))
-
-
-def count(connection: Connection, tables: Tables, query: VolumeQuery) -> int:
-    """How many volumes match, on all pages together. Raises InvalidRequest as `page`."""
-    table = tables[VOLUMES.name]
-    statement = _matching(connection, table, query, select(func.count()).select_from(table))
-    number: int = connection.execute(statement).scalar_one()
-    return number
-
-
-def summary(connection: Connection, tables: Tables, query: VolumeQuery) -> Summary:
+def summary(connection: Connection, tables: Tables, query: Query) -> Summary:
     """Totals of all that match. Raises InvalidRequest as `page`."""
     table = tables[VOLUMES.name]
     totals = select(func.count(), func.coalesce(func.sum(table.c.size_gib), 0))
     number, size_gib = connection.execute(
-        _matching(connection, table, query, totals.select_from(table))
+        VOLUME_LIST.matching(connection, table, query, totals.select_from(table))
     ).one()
     pair = each_pair(connection, table.c["metadata"])
     pairs = select(pair.c.key, pair.c.value).distinct().order_by(pair.c.key, pair.c.value)
     values: dict[str, list[str]] = {}
     for key, value in connection.execute(
-        _matching(connection, table, query, pairs.select_from(table, pair))
+        VOLUME_LIST.matching(connection, table, query, pairs.select_from(table, pair))
     ):
         values.setdefault(key, []).append(value)
     return Summary(number, size_gib, values)
-
-
-def _matching(
-    connection: Connection, table: Table, query: VolumeQuery, statement: Select[Any]
-) -> Select[Any]:
-    narrowed = statement.where(*(within(table, bound) for bound in query.times))
-    pairs = {"metadata": query.metadata, "image_metadata": query.image_metadata}
-    return matching(connection, table, query, narrowed, keys=_KEYS, always=_ALWAYS, pairs=pairs)

@@ -9,15 +9,16 @@ from domain.aggregates.volume.connecting import Connected
 from domain.errors import InvalidRequest, NotFound
 from domain.event import Event
 from projections import attachments
-from projections.attachments import KEYS, AttachmentQuery, AttachmentRow
+from projections.attachments import ATTACHMENT_LIST, AttachmentRow
+from projections.listing import Query
 from services.api import (
     filters,
+    lists,
     microversions,
     paging,
     rules,
     service_token,
     volume_lookup,
-    volume_query,
 )
 from services.api.action import Action, Actions, Nothing
 from services.api.attachment_view import (
@@ -149,16 +150,16 @@ def _owner(row: AttachmentRow) -> Owner:
 
 
 async def _page(call: Call) -> list[AttachmentRow]:
-    part = paging.wanted(call, sort_keys=KEYS.keys())
+    part = paging.wanted(call, sort_keys=ATTACHMENT_LIST.keys)
     equals: dict[str, Any] = {}
     for name, text in filters.given(call, resource="attachment", without=paging.KEYS).items():
-        known = name in KEYS and name not in _TIMES
+        known = name in ATTACHMENT_LIST.keys and name not in _TIMES
         equals[name if known else "id"] = filters.values(text, str) if known else ()
     if not part.limit:
         return []
     # Cinder takes the mere presence of all_tenants for a yes
     everywhere = call.is_admin and filters.ALL_TENANTS in call.query
-    query = AttachmentQuery(
+    query = Query(
         project_id=None if everywhere else call.caller.project_id,
         equals=equals,
         sort=part.sort,
@@ -238,7 +239,7 @@ _LIST: dict[str, Any] = {
     "since": microversions.ATTACHMENTS,
     "query": (
         *paging.PARAMETERS,
-        volume_query.ALL_TENANTS,
+        lists.ALL_TENANTS,
         Parameter("volume_id", "Of this volume"),
         Parameter("status", "The status"),
         Parameter("attach_status", "The same"),

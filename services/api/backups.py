@@ -94,14 +94,14 @@ def _refuse_early(call: Call, value: Any, since: int, name: str) -> None:
 
 async def list_brief(call: Call) -> Response:
     """Ids and names."""
-    rows, links, count = await backup_query.page(call)
+    rows, links, count = await backup_query.BACKUPS.page(call)
     brief = [summary(call, str(row.id), row.name) for row in rows]
     return call.json(200, BackupList(brief, links, count))
 
 
 async def list_detail(call: Call) -> Response:
     """All that the caller may see."""
-    rows, links, count = await backup_query.page(call)
+    rows, links, count = await backup_query.BACKUPS.page(call)
     return call.json(200, BackupDetails([detail(call, row) for row in rows], links, count))
 
 

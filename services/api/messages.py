@@ -9,7 +9,9 @@ from starlette.responses import Response
 from domain.errors import NotFound
 from domain.messages import text_of
 from projections import messages
-from projections.messages import MessageQuery, MessageRow
+from projections.filters import Bound
+from projections.listing import Query
+from projections.messages import MESSAGE_LIST, MessageRow
 from services.api import filters, microversions, paging, rules
 from services.api.call import Call
 from services.api.lookup import as_id
@@ -52,11 +54,13 @@ class OneMessage(msgspec.Struct):
 async def list_all(call: Call) -> Response:
     """Those of the caller's project; filters, order and pages count from 3.5 on."""
     call.check(rules.MESSAGE_GET_ALL)
-    query = MessageQuery(project_id=call.caller.project_id, since=_since(call))
+    query = Query(
+        project_id=call.caller.project_id, times=[Bound("created_at", "gt", _since(call))]
+    )
     if not call.has(microversions.MESSAGE_PAGES):
         rows = await call.application.views.read(messages.page, query)
         return call.json(200, MessageList(_shown(call, rows)))
-    part = paging.wanted(call, sort_keys=messages.KEYS)
+    part = paging.wanted(call, sort_keys=MESSAGE_LIST.keys)
     query = msgspec.structs.replace(
         query,
         **_conditions(call),
@@ -90,8 +94,8 @@ async def _named(call: Call) -> MessageRow:
     text = call.part("message_id")
     id = as_id(text)
     views = call.application.views
-    row = None if id is None else await views.read(messages.find, id, _since(call))
-    if row is None or call.visible_project not in (None, row.project_id):
+    row = None if id is None else await views.read(messages.find, id, call.visible_project)
+    if row is None or row.created_at <= _since(call):
         raise NotFound(kind="message", id=text[:255])
     return row
 

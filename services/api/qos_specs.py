@@ -4,7 +4,8 @@ from starlette.responses import Response
 
 from domain.errors import InvalidRequest, NotFound
 from projections import qos_specs, volume_types
-from projections.qos_specs import QosSpecsQuery, QosSpecsRow
+from projections.listing import Query
+from projections.qos_specs import QosSpecsRow
 from services.api import filters, paging, rules, type_view
 from services.api import qos_bodies as bodies
 from services.api.call import Call
@@ -29,7 +30,7 @@ async def list_all(call: Call) -> Response:
     """All QoS specs."""
     call.check(rules.QOS_GET_ALL)
     part = paging.wanted(call, sort_keys=SORT_KEYS)
-    query = QosSpecsQuery(
+    query = Query(
         equals={key: filters.values(call.query[key], str) for key in FILTERS if key in call.query},
         sort=part.sort,
         marker=paging.marker_id(part, kind="qos_specs"),

@@ -151,7 +151,7 @@ async def delete(call: Call) -> Response:
 
 
 async def _list(call: Call, *, extended: bool) -> Response:
-    rows, links, count = await snapshot_query.page(call)
+    rows, links, count = await snapshot_query.SNAPSHOTS.page(call)
     shown = [detail(call, row, extended=extended) for row in rows]
     return call.json(200, SnapshotList(shown, links, count))
 

@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from domain.errors import InvalidRequest, NotFound
 from projections import transfers, volumes
-from projections.transfers import TransferQuery, TransferRow
-from services.api import filters, microversions, paging, rules
+from projections.listing import Query
+from projections.transfers import TransferRow
+from services.api import lists, microversions, paging, rules
 from services.api.bodies import Flag, Words, is_yes
 from services.api.call import Call
 from services.api.lookup import as_id
-from services.api.routing import Parameter, Route
+from services.api.routing import Route
 from services.api.volume_lookup import owner
 from services.api.volume_view import Link, linker, time
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
@@ -185,14 +186,14 @@ async def list_detail(call: Call) -> Response:
 async def _page(call: Call) -> tuple[list[TransferRow], list[Link] | UnsetType]:
     """The caller's, oldest first; in pages and in another order from 3.59."""
     call.check(rules.TRANSFER_GET_ALL)
-    project = None if filters.of_all_projects(call) else call.caller.project_id
     views = call.application.views
+    query = Query(project_id=lists.project_of(call), sort=[("created_at", "asc")])
     if not call.has(microversions.TRANSFER_PAGING):
-        return await views.read(transfers.page, TransferQuery(project_id=project)), UNSET
+        return await views.read(transfers.page, query), UNSET
     part = paging.wanted(call, sort_keys=SORT_KEYS)
-    query = TransferQuery(
-        project_id=project,
-        name=call.query.get("name"),
+    query = msgspec.structs.replace(
+        query,
+        equals={"name": [call.query["name"]]} if "name" in call.query else {},
         sort=part.sort,
         marker=paging.marker_id(part, kind="transfer"),
         limit=part.limit,
@@ -244,7 +245,7 @@ def _routes(path: str, since: int, variant: str = "") -> tuple[Route, ...]:
         "variant": variant,
         "query": (
             *paging.PARAMETERS,
-            Parameter(filters.ALL_TENANTS, "Of all projects (administrators)", bool),
+            lists.ALL_TENANTS,
         ),
         "refuses": (404,),
     }

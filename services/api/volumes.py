@@ -13,11 +13,12 @@ from domain.image import ChosenImage
 from domain.lifecycle import IDLE
 from domain.specs import multiattach
 from projections import volumes
+from projections.listing import Query
 from projections.snapshots import SnapshotRow
 from projections.volume_types import VolumeTypeRow
 from projections.volumes import VolumeRow
 from services import images
-from services.api import microversions, rules, volume_lookup, volume_query, volume_sources
+from services.api import lists, microversions, rules, volume_lookup, volume_query, volume_sources
 from services.api import volume_bodies as given
 from services.api.call import Call
 from services.api.routing import Parameter, Route
@@ -126,7 +127,7 @@ async def _type(
 
 async def list_brief(call: Call) -> Response:
     """Ids and names."""
-    rows, links, count = await volume_query.page(call)
+    rows, links, count = await volume_query.VOLUMES.page(call)
     link = linker(call)
     brief = [VolumeSummary(str(row.id), row.name, link(str(row.id))) for row in rows]
     return call.json(200, VolumeList(brief, links, count))
@@ -134,14 +135,15 @@ async def list_brief(call: Call) -> Response:
 
 async def list_detail(call: Call) -> Response:
     """All that the caller may see."""
-    rows, links, count = await volume_query.page(call)
+    rows, links, count = await volume_query.VOLUMES.page(call)
     return call.json(200, VolumeDetails(await details(call, rows), links, count))
 
 
 async def summary(call: Call) -> Response:
     """Totals of the caller's project, or of all for an administrator who asks for all_tenants."""
     call.check(rules.GET_ALL)
-    totals = await call.application.views.read(volumes.summary, volume_query.of_whole(call))
+    query = Query(project_id=lists.project_of(call))
+    totals = await call.application.views.read(volumes.summary, query)
     shown = Totals(totals.count, totals.size_gib)
     if call.has(microversions.SUMMARY_METADATA):
         shown.metadata = totals.metadata
@@ -275,7 +277,7 @@ ROUTES = (
         handler=summary,
         summary="Total number and size of volumes",
         since=microversions.SUMMARY,
-        query=(volume_query.ALL_TENANTS,),
+        query=(lists.ALL_TENANTS,),
         answer=SummaryAnswer,
     ),
     Route(

@@ -8,9 +8,9 @@ from adapters import database
 from domain.errors import Unavailable
 from projections import volumes
 from projections.generations import create_tables
+from projections.listing import Query
 from projections.runner import Runner
 from projections.views import Views
-from projections.volumes import VolumeQuery
 from tests.projections.histories import MemoryLog, an_available_volume, clock
 
 
@@ -39,8 +39,8 @@ async def catch_up(engine, log, **settings):
 
 async def test_a_query_gets_the_active_tables_and_its_arguments(engine, views, log):
     await catch_up(engine, log)
-    assert len(await views.read(volumes.page, VolumeQuery(project_id="project"))) == 3
-    assert await views.read(volumes.count, query=VolumeQuery(project_id="other")) == 0
+    assert len(await views.read(volumes.page, Query(project_id="project"))) == 3
+    assert await views.read(volumes.count, query=Query(project_id="other")) == 0
     assert await views.position() == 12
 
 
@@ -108,7 +108,7 @@ async def test_a_database_that_does_not_answer_is_unavailable(tmp_path):
     nowhere = database.engine(database.sqlite_url(tmp_path / "missing" / "views.db"))
     views = Views(nowhere)
     with pytest.raises(Unavailable):
-        await views.read(volumes.page, VolumeQuery())
+        await views.read(volumes.page, Query())
     with pytest.raises(Unavailable):
         await views.position()
     await views.close()

@@ -15,9 +15,9 @@ from domain.machines.volume_operation import VOLUME_OPERATION
 from projections import VOLUMES, volumes
 from projections.filters import Bound
 from projections.generations import create_tables
+from projections.listing import Query
 from projections.projection import Patch, Pending, fold
 from projections.runner import Runner
-from projections.volumes import VolumeQuery
 from projections.writing import write
 from tests.projections.histories import (
     CHOSEN,
@@ -81,7 +81,7 @@ def test_the_status_is_what_the_machines_say_of_all_that_can_be(stored):
     connection, tables, _ = stored
     states = [state for state in VOLUME.states if state not in ("new", "deleted")]
     every = list(product(states, VOLUME_OPERATION.states, VISIBLE_ATTACHMENT))
-    some = next(iter(volumes.page(connection, tables, VolumeQuery(limit=1))))
+    some = next(iter(volumes.page(connection, tables, Query(limit=1))))
     with connection.begin_nested() as undone:
         for state, operation, attach_status in every:
             values = {"state": state, "operation": operation, "attach_status": attach_status}
@@ -104,10 +104,10 @@ def patching(id, values):
 def test_pages_walk_every_row_once_in_order(stored, keys, project, direction):
     connection, tables, expected = stored
     sort = [(key, direction) for key in keys]
-    whole = volumes.page(connection, tables, VolumeQuery(project_id=project, sort=sort))
+    whole = volumes.page(connection, tables, Query(project_id=project, sort=sort))
     walked, marker = [], None
     while True:
-        query = VolumeQuery(project_id=project, sort=sort, marker=marker, limit=5)
+        query = Query(project_id=project, sort=sort, marker=marker, limit=5)
         part = volumes.page(connection, tables, query)
         if not part:
             break
@@ -125,10 +125,10 @@ def test_pages_walk_every_row_once_in_mixed_directions(stored, first, second):
     connection, tables, expected = stored
     sort: Any = [("updated_at", first), ("size", second)]
     walked, marker = [], None
-    while part := volumes.page(connection, tables, VolumeQuery(sort=sort, marker=marker, limit=7)):
+    while part := volumes.page(connection, tables, Query(sort=sort, marker=marker, limit=7)):
         walked += part
         marker = part[-1].id
-    assert walked == volumes.page(connection, tables, VolumeQuery(sort=sort))
+    assert walked == volumes.page(connection, tables, Query(sort=sort))
     assert len(walked) == len({row.id for row in walked}) == len(expected)
 
 
@@ -145,13 +145,13 @@ def test_the_order_is_that_of_bytes_with_unset_values_smallest(stored, key, desc
 
     ordered = sorted(expected.values(), key=place, reverse=descending)
     sort: Any = [(key, "desc" if descending else "asc")]
-    found = volumes.page(connection, tables, VolumeQuery(sort=sort))
+    found = volumes.page(connection, tables, Query(sort=sort))
     assert [row.id for row in found] == [row["id"] for row in ordered]
 
 
 def test_newest_come_first_unless_said_otherwise(stored):
     connection, tables, expected = stored
-    found = volumes.page(connection, tables, VolumeQuery())
+    found = volumes.page(connection, tables, Query())
     by_age = sorted(expected.values(), key=lambda r: (r["created_at"], r["id"]), reverse=True)
     assert [row.id for row in found] == [row["id"] for row in by_age]
 
@@ -181,10 +181,11 @@ ID = uuid5(SPACE, "1")
         ({"contains": {"name": "Z"}}, lambda r: "z" in (r["name"] or "")),
         ({"contains": {"name": "%"}}, lambda r: "%" in (r["name"] or "")),
         ({"contains": {"name": "_"}}, lambda r: "_" in (r["name"] or "")),
-        ({"metadata": {"a": "1"}}, lambda r: r["metadata"].get("a") == "1"),
-        ({"metadata": {"a": "1", "b": "x"}}, lambda r: r["metadata"] == {"a": "1", "b": "x"}),
-        ({"metadata": {"a": "2"}}, lambda r: False),
-        ({"metadata": {'q"\'.$': "%"}}, lambda r: 'q"\'.$' in r["metadata"]),
+        ({"pairs": {"metadata": {"a": "1"}}}, lambda r: r["metadata"].get("a") == "1"),
+        ({"pairs": {"metadata": {"a": "1", "b": "x"}}},
+         lambda r: r["metadata"] == {"a": "1", "b": "x"}),
+        ({"pairs": {"metadata": {"a": "2"}}}, lambda r: False),
+        ({"pairs": {"metadata": {'q"\'.$': "%"}}}, lambda r: 'q"\'.$' in r["metadata"]),
         ({"times": [Bound("created_at", "gt", at(1).at)]}, lambda r: r["created_at"] > at(1).at),
         ({"times": [Bound("created_at", "gte", at(1).at), Bound("created_at", "lt", at(3).at)]},
          lambda r: at(1).at <= r["created_at"] < at(3).at),
@@ -196,7 +197,7 @@ ID = uuid5(SPACE, "1")
 )  # fmt: skip
 def test_conditions_match_what_they_say(stored, query, matches):
     connection, tables, expected = stored
-    asked = VolumeQuery(**query)
+    asked = Query(**query)
     wanted = {id for id, row in expected.items() if matches(row)}
     assert {row.id for row in volumes.page(connection, tables, asked)} == wanted
     assert volumes.count(connection, tables, asked) == len(wanted)
@@ -205,18 +206,18 @@ def test_conditions_match_what_they_say(stored, query, matches):
 
 def test_rows_are_what_the_fold_says(stored):
     connection, tables, expected = stored
-    for row in volumes.page(connection, tables, VolumeQuery()):
+    for row in volumes.page(connection, tables, Query()):
         assert {name: getattr(row, name) for name in expected[row.id]} == expected[row.id]
 
 
 def test_a_part_begins_where_it_was_asked_to(stored):
     connection, tables, _ = stored
-    whole = volumes.page(connection, tables, VolumeQuery())
-    assert volumes.page(connection, tables, VolumeQuery(limit=4, offset=3)) == whole[3:7]
-    after = VolumeQuery(marker=whole[5].id, offset=2, limit=3)
+    whole = volumes.page(connection, tables, Query())
+    assert volumes.page(connection, tables, Query(limit=4, offset=3)) == whole[3:7]
+    after = Query(marker=whole[5].id, offset=2, limit=3)
     assert volumes.page(connection, tables, after) == whole[8:11]
-    assert volumes.page(connection, tables, VolumeQuery(limit=0)) == []
-    assert volumes.page(connection, tables, VolumeQuery(offset=30)) == whole[30:]
+    assert volumes.page(connection, tables, Query(limit=0)) == []
+    assert volumes.page(connection, tables, Query(offset=30)) == whole[30:]
 
 
 def test_a_marker_that_cannot_be_seen_is_not_found(stored):
@@ -224,7 +225,7 @@ def test_a_marker_that_cannot_be_seen_is_not_found(stored):
     theirs = next(id for id, row in expected.items() if row["project_id"] == "theirs")
     for marker in (UUID(int=0), theirs):
         with pytest.raises(NotFound):
-            volumes.page(connection, tables, VolumeQuery(project_id="mine", marker=marker))
+            volumes.page(connection, tables, Query(project_id="mine", marker=marker))
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_a_marker_that_cannot_be_seen_is_not_found(stored):
 def test_keys_that_do_not_exist_are_refused(stored, query):
     connection, tables, _ = stored
     with pytest.raises(InvalidRequest):
-        volumes.page(connection, tables, VolumeQuery(**query))
+        volumes.page(connection, tables, Query(**query))
 
 
 def test_one_is_found_by_its_project_or_by_all(stored):
@@ -257,11 +258,11 @@ def test_one_is_found_by_its_project_or_by_all(stored):
 def test_a_summary_adds_up(stored):
     connection, tables, expected = stored
     mine = [row for row in expected.values() if row["project_id"] == "mine"]
-    summary = volumes.summary(connection, tables, VolumeQuery(project_id="mine"))
+    summary = volumes.summary(connection, tables, Query(project_id="mine"))
     assert summary.count == len(mine)
     assert summary.size_gib == sum(row["size_gib"] for row in mine)
     assert summary.metadata == {"a": ["1"], "b": ["x"], "q\"'.$": ["%"]}
-    nobody = volumes.summary(connection, tables, VolumeQuery(project_id="nobody"))
+    nobody = volumes.summary(connection, tables, Query(project_id="nobody"))
     assert (nobody.count, nobody.size_gib, nobody.metadata) == (0, 0, {})
 
 
@@ -296,14 +297,14 @@ def test_lists_are_read_from_an_index(crowded, query, index, paged):
     tables = {"volumes": VOLUMES.table(1)}
     marker = None
     if paged:
-        seen = VolumeQuery(project_id=query.get("project_id"), limit=1, offset=75)
+        seen = Query(project_id=query.get("project_id"), limit=1, offset=75)
         marker = volumes.page(crowded, tables, seen)[0].id
 
     @event.listens_for(crowded, "before_cursor_execute")
     def note(connection, cursor, statement, parameters, context, executemany):
         statements.append((statement, parameters))
 
-    volumes.page(crowded, tables, VolumeQuery(**query, limit=50, marker=marker))
+    volumes.page(crowded, tables, Query(**query, limit=50, marker=marker))
     statement, parameters = statements[-1]
     explain = "EXPLAIN " if crowded.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
     plan = "\n".join(str(row) for row in crowded.exec_driver_sql(explain + statement, parameters))

@@ -17,8 +17,8 @@ from projections import (
     volume_types,
 )
 from projections.generations import create_tables
+from projections.listing import Query
 from projections.projection import coalesce, fold
-from projections.qos_specs import QosSpecsQuery
 from projections.volume_types import VolumeTypeQuery
 from projections.writing import write
 from tests.projections.histories import SPACE, at, numbered
@@ -154,7 +154,7 @@ def catalogue(engine, request):
 def test_the_catalogue_is_as_it_was_last_said(catalogue):
     ask, over = catalogue
     types = ask(volume_types.page, VolumeTypeQuery())
-    qos = ask(qos_specs.page, QosSpecsQuery())
+    qos = ask(qos_specs.page, Query())
     defaults = ask(default_types.every)
     if over:
         assert (types, qos, defaults) == ([], [], [])
@@ -190,4 +190,4 @@ def test_private_types_are_listed_for_those_with_access(catalogue, query, found)
 )
 def test_qos_specs_can_be_filtered(catalogue, equals, found):
     ask, over = catalogue
-    assert len(ask(qos_specs.page, QosSpecsQuery(equals=equals))) == (0 if over else found)
+    assert len(ask(qos_specs.page, Query(equals=equals))) == (0 if over else found)

@@ -15,9 +15,9 @@ from domain.aggregates.volume import Volume
 from domain.aggregates.volume.connecting import Connected
 from domain.errors import Conflict, NotAllowed, NotFound, Unavailable
 from projections import volumes
+from projections.listing import Query
 from projections.runner import Runner
 from projections.views import Views
-from projections.volumes import VolumeQuery
 from services.application import LAG_WARNING, Lapilli
 from services.commands.attaching import CreateAttachment, DetachVolume
 from services.commands.exporting import FinishConnection, StartConnection
@@ -90,7 +90,7 @@ class Stage:
         return volume.id
 
     async def listed(self) -> int:
-        return await self.views.read(volumes.count, query=VolumeQuery(project_id=PROJECT))
+        return await self.views.read(volumes.count, query=Query(project_id=PROJECT))
 
     async def reported(self, host: str = "host1@gold", **changes: Any) -> None:
         wanted: dict[str, Any] = {
