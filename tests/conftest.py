@@ -1,7 +1,10 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,11 +19,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
+MEMORY = Path("/dev/shm")
+ENOUGH_BYTES = 4 << 30
+
+
 def pytest_configure() -> None:
-    """Settings and credentials of the developer's shell stay out of the tests."""
+    """Settings and credentials of the developer's shell stay out of the tests. Files lie in memory
+    where there is enough of it: no test cuts the power, so waiting for disks would show nothing."""
     for variable in list(os.environ):
         if variable.startswith(("LAPILLI_", "OS_", "PG")):
             del os.environ[variable]
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and _free_bytes(MEMORY) >= ENOUGH_BYTES:
+        os.environ["TMPDIR"], tempfile.tempdir = str(MEMORY), None
+
+
+def _free_bytes(directory: Path) -> int:
+    return shutil.disk_usage(directory).free
 
 
 @pytest.fixture(scope="session")

@@ -394,11 +394,16 @@ class TestBrokenFilesystems:
                 with pytest.raises(DriverFailure, match="mount the filesystem read-write"):
                     await call
 
-    async def test_a_volume_larger_than_any_file_is_refused(self, driver: FileDriver, gold: Path):
-        with pytest.raises(DriverFailure) as failure:
-            await driver.create_volume(a_volume(id=uuid4(), size_gib=2**32))
-        assert failure.value.retryable_elsewhere
-        assert names(gold) == set()
+    async def test_a_volume_larger_than_any_file_is_refused(
+        self, opened: Callable[..., FileDriver], tmp_path: Path
+    ):
+        with mounts.filesystem(tmp_path, "ext4") as directory:
+            driver = opened(directory)
+            await driver.check()
+            with pytest.raises(DriverFailure) as failure:
+                await driver.create_volume(a_volume(id=uuid4(), size_gib=2**32))
+            assert failure.value.retryable_elsewhere
+            assert names(directory / "gold") == set()
 
 
 @pytest.mark.parametrize(
