@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from domain.aggregates.volume import Placed
+from domain.aggregates.volume import Placed, Source
 from domain.event import Event
 from domain.placement import Decision
 from domain.quota import TYPED
@@ -98,6 +98,8 @@ def _said(name: str, value: Any) -> str:
             return f"{name} {' '.join(map(str, value))}"
         case "attempt", int():
             return f"attempt {value}"
+        case _, Source():
+            return f"from {value.kind} {_short(value.id)}"
         case _, msgspec.Struct():
             return _said(name, msgspec.to_builtins(value))
         case _, True:

@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import update
 
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Source, SourceClaimed, Volume
 from domain.errors import InvalidRequest, NotFound
 from services.audit import access
 from services.audit.history import find, find_volume, history, related, state_at
 from services.audit.stored import LogOfStore
+from services.audit.wording import details
 from tests.services.audit.auditing import FIRST
 from tests.services.audit.deployment import MORNING, Deployment, an_id
 
@@ -43,6 +44,11 @@ async def test_a_volume_tells_everything_with_causes_states_and_durations(deploy
         timedelta(seconds=1),
     ]
     assert told.aggregate.state == "deleted"
+
+
+def test_what_a_volume_is_made_from_is_told_in_few_words():
+    source = Source(kind="snapshot", id=str(an_id(7)), size_gib=1, volume_id=str(an_id(8)))
+    assert details(SourceClaimed(source=source)) == f"from snapshot {str(an_id(7))[:8]}"
 
 
 async def test_any_aggregate_has_a_history(deployment, log):
