@@ -33,11 +33,15 @@ class Fingerprint:
         self.complete = False
         """Whether all of the blocks have been seen."""
 
+    def add(self, block: Block) -> None:
+        """The next one."""
+        self._hash.update(block.offset.to_bytes(8, "big"))
+        self._hash.update(block.data)
+
     async def of(self, blocks: Blocks) -> Blocks:
         """The blocks as they come, taken in on their way."""
         async for block in blocks:
-            self._hash.update(block.offset.to_bytes(8, "big"))
-            self._hash.update(block.data)
+            self.add(block)
             yield block
         self.complete = True
 

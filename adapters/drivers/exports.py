@@ -14,6 +14,7 @@ import msgspec
 from adapters.drivers import nbd, process_lock
 from adapters.drivers.contract import AttachMode, Connected, Connection, DriverFailure
 from adapters.drivers.durable import appearing, partial_of, remove, sync_directory
+from adapters.drivers.sparse_file import is_whole
 
 DIRECTORY = ".nbd"
 USERS = "users"
@@ -118,6 +119,22 @@ class Exports:
                 self.disconnect(attachment_id)
             raise
         return export
+
+    def bring_back(self, export: Export, file: Path) -> None:
+        """Connect it as it was, unless it was disconnected since; if its volume is gone it ends.
+
+        The caller holds the volume's lock.
+        """
+        if export not in self.all():
+            return
+        if not is_whole(file):
+            self.disconnect(export.attachment_id)
+            return
+        # The backend is usable without it, and whoever connects again is told what is wrong.
+        with suppress(DriverFailure, OSError):
+            self.connect(
+                file, pool=export.pool, attachment_id=export.attachment_id, mode=export.mode
+            )
 
     @contextmanager
     def still(self, pool: str, object_name: str) -> Iterator[None]:

@@ -2,20 +2,22 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from adapters.drivers import nbd, sparse_file, unfinished
+from adapters.drivers import checked_copy, nbd, sparse_file, unfinished
 from adapters.drivers.content import Block, Blocks
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,
+    Check,
     Connected,
     Connection,
     Connector,
     DriverFailure,
+    OpenFile,
     PoolStats,
     Provisioned,
     SnapshotSpec,
@@ -171,7 +173,12 @@ class FileDriver:
 
     async def written(self, spec: VolumeSpec) -> int:
         directory = self._pools.directory(spec.pool)
-        return await self._work.in_thread(lambda: self._written(spec, directory))
+
+        def look() -> int:
+            with failures(f"cannot look at {spec.object_name}", directory):
+                return unfinished.written(directory / spec.object_name, spec.size_gib * GIB)
+
+        return await self._work.in_thread(look)
 
     async def read_written(self, spec: VolumeSpec) -> Blocks:
         directory = self._pools.directory(spec.pool)
@@ -179,6 +186,17 @@ class FileDriver:
         if first_bytes := await self.written(spec):
             async for block in self._work.blocks(partial, first_bytes):
                 yield block
+
+    async def copy_file(
+        self, spec: VolumeSpec, file: OpenFile, *, first_bytes: int, check: Check
+    ) -> Provisioned:
+        await self._work.on_object(
+            "copy a file to",
+            spec,
+            lambda path: checked_copy.make(file, path, first_bytes, spec.size_gib * GIB, check),
+            threads=self._work.writers,
+        )
+        return Provisioned()
 
     async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
         def overwrite(path: Path, feed: Feed[Block]) -> None:
@@ -255,31 +273,13 @@ class FileDriver:
             raise DriverFailure(f"{path} is not there to overwrite", False)
         self._check_unconnected(spec)
 
-    def _written(self, spec: VolumeSpec, directory: Path) -> int:
-        with failures(f"cannot look at {spec.object_name}", directory):
-            return unfinished.written(directory / spec.object_name, spec.size_gib * GIB)
-
     def _make_ready(self) -> None:
         self._pools.make_ready()
         with failures("connections are not usable", self._directory):
             for export in self._exports.all():
-                if export.pool in self._pools.directories:
-                    self._bring_back(export)
-
-    def _bring_back(self, export: Export) -> None:
-        directory = self._pools.directory(export.pool)
-        path = directory / export.object_name
-        with exclusive(directory, export.volume_id):
-            if export not in self._exports.all():
-                return  # disconnected since
-            if not sparse_file.is_whole(path):
-                self._exports.disconnect(export.attachment_id)
-                return
-            # The backend is usable without it, and whoever connects again is told what is wrong.
-            with suppress(DriverFailure, OSError):
-                self._exports.connect(
-                    path, pool=export.pool, attachment_id=export.attachment_id, mode=export.mode
-                )
+                if directory := self._pools.directories.get(export.pool):
+                    with exclusive(directory, export.volume_id):
+                        self._exports.bring_back(export, directory / export.object_name)
 
     def _pool_stats(self, pool: str, program: nbd.Program | None) -> PoolStats:
         return self._pools.stats(

@@ -34,19 +34,23 @@ def blocks_of(path: Path, *, first_bytes: int) -> Iterator[Block]:
     with open(path, "rb", opener=_as_it_is) as opened:
         file = opened.fileno()
         os.posix_fadvise(file, 0, 0, os.POSIX_FADV_SEQUENTIAL)
-        size = min(first_bytes, os.fstat(file).st_size)
-        position = 0
-        for start, stop in data_in(file, end=size):
-            position = max(position, start - start % BLOCK_BYTES)
-            while position < stop:
-                end = min(position + BLOCK_BYTES, size)
-                data = _read(file, position, end)
-                if not is_zero(data):
-                    yield Block(position, data)
-                position = end
+        yield from blocks_in(file, begin=0, end=min(first_bytes, os.fstat(file).st_size))
 
 
-def fill(file: int, offset: int, data: bytes) -> None:
+def blocks_in(file: int, *, begin: int, end: int) -> Iterator[Block]:
+    """What is not zero of an open file, from a multiple of BLOCK_BYTES on; it has so many bytes."""
+    position = begin
+    for start, stop in data_in(file, begin=begin, end=end):
+        position = max(position, start - start % BLOCK_BYTES)
+        while position < stop:
+            upto = min(position + BLOCK_BYTES, end)
+            data = _read(file, position, upto)
+            if not is_zero(data):
+                yield Block(position, data)
+            position = upto
+
+
+def fill(file: int, offset: int, data: bytes | bytearray) -> None:
     """Write that into a file that has only holes there; what is zero stays one."""
     whole, stop = memoryview(data), 0
     while stop < len(whole):
@@ -60,7 +64,7 @@ def fill(file: int, offset: int, data: bytes) -> None:
             start += os.pwrite(file, whole[start:stop], offset + start)
 
 
-def _is_zero(data: bytes, start: int) -> bool:
+def _is_zero(data: bytes | bytearray, start: int) -> bool:
     """Whether the piece that starts there is."""
     return data.startswith(_ZEROS[: len(data) - start], start)
 

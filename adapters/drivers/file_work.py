@@ -32,11 +32,12 @@ class FileWork:
         # Those who read wait for nobody, so that those who write what they read come to an end
         # whoever waits for these.
         self._readers = ThreadPoolExecutor(CONCURRENT_READS, thread_name_prefix="file-reader")
-        self._writers = ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="file-writer")
+        self.writers = ThreadPoolExecutor(CONCURRENT_WRITES, thread_name_prefix="file-writer")
+        """For what takes as long as its content is large."""
 
     async def close(self) -> None:
         """Finish what has begun."""
-        for threads in (self._threads, self._writers, self._readers):
+        for threads in (self._threads, self.writers, self._readers):
             await asyncio.to_thread(threads.shutdown)
 
     async def on_object(
@@ -54,7 +55,7 @@ class FileWork:
         claims = [Claim(directory, spec.id)]
         if source:
             quick = self._pools.share_blocks(spec.pool, source.pool)
-            threads = self._threads if quick else self._writers
+            threads = self._threads if quick else self.writers
             # Who copies a volume byte by byte may have to make its clients wait, for itself alone.
             shared = quick or isinstance(source, SnapshotSpec)
             claims.append(Claim(self._pools.directory(source.pool), source.id, shared))
@@ -79,7 +80,7 @@ class FileWork:
         """`on_object` with what the content brings. Raises what that raises."""
         feed = Feed(content)
         try:
-            await self.on_object(verb, spec, lambda path: work(path, feed), threads=self._writers)
+            await self.on_object(verb, spec, lambda path: work(path, feed), threads=self.writers)
         except BrokenOff as broken:
             raise broken.cause from None
         finally:

@@ -9,10 +9,12 @@ from adapters.drivers.content import Block, Blocks
 from adapters.drivers.contract import (
     AttachMode,
     BackendStats,
+    Check,
     Connected,
     Connection,
     Connector,
     DriverFailure,
+    OpenFile,
     Provisioned,
     SnapshotSpec,
     Source,
@@ -199,6 +201,11 @@ class MemoryDriver:
         found = self._backend.pool(spec.pool).unfinished(spec)
         for offset, data in sorted(found.content.items()) if found else ():
             yield Block(offset, data)
+
+    async def copy_file(
+        self, spec: VolumeSpec, file: OpenFile, *, first_bytes: int, check: Check
+    ) -> None:
+        return None
 
     async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
         self._backend.pool(spec.pool).whole(spec, "overwrite")

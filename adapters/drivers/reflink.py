@@ -44,7 +44,7 @@ def supported(directory: Path) -> bool:
     ):
         source.write(bytes(4096))
         source.flush()
-        return _clone(source.fileno(), destination.fileno())
+        return clone(source.fileno(), destination.fileno())
 
 
 def copy_file(
@@ -65,7 +65,7 @@ def copy_file(
     original = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         with appearing(destination) as copy:
-            if _clone(original, copy):
+            if clone(original, copy):
                 copied = Copied(CopyMethod.REFLINK, 0)
                 os.ftruncate(copy, first_bytes)
             else:
@@ -78,7 +78,9 @@ def copy_file(
         os.close(original)
 
 
-def _clone(source: int, destination: int) -> bool:
+def clone(source: int, destination: int) -> bool:
+    """Let one open file share all blocks of another, as they are at one instant; whether the
+    filesystem can. Raises OSError."""
     try:
         fcntl.ioctl(destination, FICLONE, source)
     except OSError as error:
@@ -98,9 +100,9 @@ def _copy_data(source: int, destination: int, *, end: int) -> int:
     return written
 
 
-def data_in(file: int, *, end: int) -> Iterator[tuple[int, int]]:
+def data_in(file: int, *, begin: int = 0, end: int) -> Iterator[tuple[int, int]]:
     """From where to where there is something in the file, up to `end`, that is not a hole."""
-    position = 0
+    position = begin
     while position < end:
         try:
             start = os.lseek(file, position, os.SEEK_DATA)

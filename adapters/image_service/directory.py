@@ -22,6 +22,7 @@ from adapters.image_service.port import (
     CHUNK_BYTES,
     PART,
     Image,
+    ImageFile,
     ImageRefused,
     NewImage,
     Stream,
@@ -80,6 +81,14 @@ class DirectoryImageService:
                 yield chunk
         finally:
             os.close(file)
+
+    async def file(self, image_id: str) -> ImageFile | None:
+        path = await self._path(image_id)
+
+        def open_it() -> ImageFile | None:
+            return records.opened(path, records.read(path)) if records.look(path) else None
+
+        return await self._threaded("read", open_it)
 
     async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
         id = image_id or self._new_id()

@@ -59,6 +59,9 @@ class MemoryImageService:
         for at in range(start, len(content), self._chunk_bytes):
             yield content[at : at + self._chunk_bytes]
 
+    async def file(self, image_id: str) -> None:
+        return None
+
     async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
         id = str(image_id or self._new_id())
         if id in self.images:

@@ -5,13 +5,14 @@ like any other. Every image service is asked with credentials of ours, since no 
 outlives the request that brought it; what a project may see is decided by Glance's rules, here.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
 
+from adapters.drivers.contract import OpenFile
 from domain.errors import LapilliError
 from domain.image import Visibility, digests_of
 
@@ -64,6 +65,20 @@ class Image(NewImage, frozen=True, kw_only=True):
         return digests_of(self.checksum, self.os_hash_algo, self.os_hash_value)
 
 
+class ImageFile(NamedTuple):
+    """The bytes of an image as a file of this machine, which somebody may change meanwhile.
+
+    `fingerprint` is that of a volume that holds them (adapters.drivers.content), known since the
+    file was `changed` for the last time, as `size` and `digests` are.
+    """
+
+    file: OpenFile
+    size: int
+    digests: dict[str, str]
+    fingerprint: str
+    changed: Callable[[], bool]
+
+
 class ImageRefused(LapilliError):
     """The image service answered, and said no; asking again does not help."""
 
@@ -88,6 +103,9 @@ class ImageService(Protocol):
         Unavailable in the middle loses nothing: reading goes on from what has been received. A
         service that ends too early without saying so is not found out here; see images.verified.
         """
+
+    async def file(self, image_id: str) -> ImageFile | None:
+        """The same as a file, where they are one that is as it was described. Raises NotFound."""
 
     async def create(self, image: NewImage, *, image_id: UUID | None = None) -> str:
         """A new image without bytes, `queued`; its id, which may be chosen: the same again is the

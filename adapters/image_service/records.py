@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,15 +12,21 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
+from adapters.drivers.content import BLOCK_BYTES, Block, Fingerprint
+from adapters.drivers.contract import OpenFile
 from adapters.drivers.durable import appearing, partial_of, remove
+from adapters.drivers.file_content import blocks_in
 from adapters.drivers.reflink import data_in
-from adapters.image_service.port import CHUNK_BYTES, Image, ImageRefused, zeros
+from adapters.image_service.port import CHUNK_BYTES, Image, ImageFile, ImageRefused, zeros
 from adapters.images import formats
 from adapters.images.unacceptable import ImageUnacceptable
 from domain.image import Visibility
 
 ALGORITHM = "sha256"
 """Of os_hash_value: as strong as Glance's sha512, and done by the processor itself."""
+
+TICK_NS = 20_000_000
+"""Longer than a tick of the clock that files are stamped by: within one, changes leave no trace."""
 
 LARGEST_RECORD = 2**20
 """Bytes of JSON that are read."""
@@ -36,10 +43,12 @@ class Stamp(msgspec.Struct, frozen=True):
     bytes: int
     modified_ns: int
     inode: int
+    changed_ns: int = 0
+    """Unlike the time before, nobody can set it back."""
 
     @classmethod
     def of(cls, found: os.stat_result) -> "Stamp":
-        return cls(found.st_size, found.st_mtime_ns, found.st_ino)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +58,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     virtual_size: int | None
     checksum: str
     os_hash_value: str
+    fingerprint: str = ""
+    """As port.ImageFile has it."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -158,6 +169,20 @@ def described(path: Path, record: Record | None) -> Image:
     )
 
 
+def opened(path: Path, record: Record | None) -> ImageFile | None:
+    """The file at `path`, if the record tells what is in it. Raises OSError."""
+    file = OpenFile(open_file(path))
+    content = record.content if record else None
+
+    def changed() -> bool:
+        return content is None or Stamp.of(os.fstat(file.fileno())) != content.stamp
+
+    if content is None or changed():
+        return None
+    digests = {ALGORITHM: content.os_hash_value}
+    return ImageFile(file, content.stamp.bytes, digests, content.fingerprint, changed)
+
+
 class Examined(msgspec.Struct, frozen=True):
     """What reading a file once has told of it."""
 
@@ -174,11 +199,12 @@ def examined(path: Path, record: Record) -> Examined:
     """The whole file is read. Raises OSError."""
     file = open_file(path)
     try:
-        stamp = Stamp.of(os.fstat(file))
+        stamp = _settled(file)
         declared = record.disk_format or SUFFIXES[path.suffix]
         if not declared:
             declared = formats.format_of(os.pread(file, formats.HEAD_BYTES, 0))
         checksum, digest = _digests(file)
+        fingerprint = _fingerprint(file, stamp.bytes)
         try:
             virtual_size: int | None = formats.inspect_open(file, declared=declared).virtual_size
         except ImageUnacceptable:
@@ -188,9 +214,29 @@ def examined(path: Path, record: Record) -> Examined:
     finally:
         os.close(file)
     content = Content(
-        stamp=stamp, virtual_size=virtual_size, checksum=checksum, os_hash_value=digest
+        stamp=stamp,
+        virtual_size=virtual_size,
+        checksum=checksum,
+        os_hash_value=digest,
+        fingerprint=fingerprint,
     )
     return Examined(declared, content)
+
+
+def _settled(file: int) -> Stamp:
+    """Its stamp, which any change from now on changes."""
+    found = os.fstat(file)
+    since_ns = time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns)
+    if 0 <= since_ns < TICK_NS:
+        time.sleep(TICK_NS / 1e9)
+    return Stamp.of(os.fstat(file))
+
+
+def _fingerprint(file: int, size: int) -> str:
+    seen = Fingerprint()
+    for offset, data in blocks_in(file, begin=0, end=size):
+        seen.add(Block(offset, data.ljust(BLOCK_BYTES, b"\0")))
+    return seen.value
 
 
 def _digests(file: int) -> tuple[str, str]:

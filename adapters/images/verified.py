@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, suppress
 
-from adapters.image_service.port import Stream
+from adapters.drivers.content import Block, Fingerprint
+from adapters.image_service.port import ImageFile, ImageRefused, Stream
 from domain.errors import LapilliError, Unavailable
 
 
@@ -42,6 +43,45 @@ async def verified(stream: Stream, *, size: int | None, digests: Mapping[str, st
     for name, computed in sums.items():
         if computed.hexdigest() != digests[name].lower():
             raise ImageDiffers(what=name, expected=digests[name], found=computed.hexdigest())
+
+
+class _Unwanted(Exception):
+    """Nobody waits for it any more."""
+
+
+class FileCheck:
+    """Whether a volume holds the image that is in a file (adapters.drivers.contract.Check)."""
+
+    def __init__(self, image: ImageFile) -> None:
+        self._image = image
+        self._unwanted = False
+        self.position = 0
+        """How far it has come."""
+        self.passed = False
+
+    def copied(self, content: Iterator[Block]) -> None:
+        """Raises ImageDiffers."""
+        found = Fingerprint()
+        for block in content:
+            if self._unwanted:
+                raise _Unwanted
+            self.position = block.offset
+            found.add(block)
+        if found.value != self._image.fingerprint:
+            raise ImageDiffers(
+                what="fingerprint", expected=self._image.fingerprint, found=found.value
+            )
+        self.passed = True
+
+    def shared(self) -> None:
+        """Nothing was written that could differ. Raises ImageRefused if the file has changed."""
+        if self._image.changed():
+            raise ImageRefused("the image has changed while it was copied")
+        self.passed = True
+
+    def end(self) -> None:
+        """Nobody waits for it any more."""
+        self._unwanted = True
 
 
 async def resumed(

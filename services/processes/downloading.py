@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from adapters.drivers.content import BLOCK_BYTES, Block, fingerprint
 from adapters.drivers.contract import Driver, DriverFailure, Provisioned, VolumeSpec
 from adapters.drivers.locks import exclusive
-from adapters.image_service.port import PART, ImageRefused, ImageService, Stream
+from adapters.image_service.port import PART, ImageFile, ImageRefused, ImageService, Stream
 from adapters.images import conversion, formats
 from adapters.images.blocks import blocks, raw_pieces
 from adapters.images.unacceptable import ImageUnacceptable, refuse_if
@@ -23,6 +24,7 @@ from adapters.images.verified import ImageDiffers, resumed, verified
 from domain.errors import NotFound, Unavailable
 from domain.image import GIB, ChosenImage, ImageProblem
 from services.images import chosen
+from services.processes import image_files
 from services.processes.image_bytes import (
     Left,
     Progress,
@@ -33,6 +35,8 @@ from services.processes.image_bytes import (
     write_all,
 )
 from services.processes.runtime import NotYet
+
+T = TypeVar("T")
 
 ATTEMPTS = 5
 """How often in a row the image service may give nothing."""
@@ -123,15 +127,17 @@ class Downloads:
         for path in sorted(self.directory.glob(f"*{SUFFIX}")):
             yield UUID(path.stem)
 
-    async def _check_unchanged(self, image: ChosenImage) -> None:
-        for failed in range(1, ATTEMPTS + 1):
+    async def _asked(self, question: Callable[[], Awaitable[T]]) -> T:
+        """The image service's answer. Raises Unavailable if it is away for too long."""
+        for failed in range(1, ATTEMPTS):
             try:
-                now = await self._images.show(image.id, project_id=None)
-                break
+                return await question()
             except Unavailable:
-                if failed == ATTEMPTS:
-                    raise
-            await self._pause(failed)
+                await self._pause(failed)
+        return await question()
+
+    async def _check_unchanged(self, image: ChosenImage) -> None:
+        now = await self._asked(lambda: self._images.show(image.id, project_id=None))
         if now.status != "active":
             raise ImageRefused(f"image {image.id} is {now.status}")
         if not image.same_content(chosen(now)):
@@ -140,6 +146,12 @@ class Downloads:
     # those that are written as they are
 
     async def _raw(self, image: ChosenImage, into: VolumeSpec, progress: Progress) -> Provisioned:
+        file = await self._file(image)
+        if file is not None:
+            made = await image_files.copied(self._driver, file, image, into, progress)
+            if made is not None:
+                return made
+
         def content(start: int) -> AsyncGenerator[Block, None]:
             # what a former attempt wrote is to be verified as well
             there = dense(self._driver.read_written(into), start)
@@ -206,6 +218,13 @@ class Downloads:
         os.ftruncate(file, position)
 
     # both
+
+    async def _file(self, image: ChosenImage) -> ImageFile | None:
+        """Where it is a file of this machine. Raises ImageRefused if that is not as chosen."""
+        file = await self._asked(lambda: self._images.file(image.id))
+        if file is not None and (file.size, file.digests) != (image.size, image.digests):
+            raise ImageRefused(f"image {image.id} is not what it was when it was chosen")
+        return file
 
     def _stream(self, image: ChosenImage, start: int, there: Stream, progress: Progress) -> Stream:
         """All the image's bytes, those from `start` on from the service. Raises ImageDiffers."""

@@ -5,10 +5,16 @@ import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from adapters.drivers.content import Block, Blocks
 from adapters.image_service.port import CHUNK_BYTES, Stream, zeros
 from domain.image import ChosenImage
+
+T = TypeVar("T")
+
+BESIDE_S = 0.5
+"""How often work that does not say how far it is is asked."""
 
 TELL_PARTS = 100
 """At most so many times it is told."""
@@ -48,6 +54,18 @@ class Progress:
         async for block in content:
             await self._at(self._done)
             yield block
+
+    async def beside(self, work: Awaitable[T], done: Callable[[], int]) -> T:
+        """What the work comes to, of which `done` says how far it is."""
+        working = asyncio.ensure_future(work)
+        try:
+            while not working.done():
+                await self._at(done())
+                await asyncio.wait({working}, timeout=BESIDE_S)
+            return working.result()
+        finally:
+            working.cancel()
+            await asyncio.wait({working})
 
     async def _at(self, done: int) -> None:
         self._done = done

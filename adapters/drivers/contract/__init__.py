@@ -11,6 +11,8 @@ from adapters.drivers.contract.connections import (
 from adapters.drivers.contract.driver import Driver
 from adapters.drivers.contract.failures import DriverFailure, InvalidConnector, VolumeBusy
 from adapters.drivers.contract.objects import (
+    Check,
+    OpenFile,
     Provisioned,
     SnapshotSpec,
     Source,
@@ -24,12 +26,14 @@ __all__ = [
     "BackendStats",
     "Capability",
     "Capacity",
+    "Check",
     "Connected",
     "Connection",
     "Connector",
     "Driver",
     "DriverFailure",
     "InvalidConnector",
+    "OpenFile",
     "PoolStats",
     "Provisioned",
     "Scalar",

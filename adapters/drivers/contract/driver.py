@@ -9,6 +9,8 @@ from uuid import UUID
 from adapters.drivers.content import Blocks
 from adapters.drivers.contract.connections import AttachMode, Connected, Connection, Connector
 from adapters.drivers.contract.objects import (
+    Check,
+    OpenFile,
     Provisioned,
     SnapshotSpec,
     Source,
@@ -133,6 +135,18 @@ class Driver(Protocol):
 
     def read_written(self, spec: VolumeSpec) -> Blocks:
         """What is in the bytes that `written` counts; nothing where it is 0."""
+
+    async def copy_file(
+        self, spec: VolumeSpec, file: OpenFile, *, first_bytes: int, check: Check
+    ) -> Provisioned | None:
+        """Make the volume with the first bytes of a file of this machine, zeros beyond them, if
+        what it is going to hold passes the check; it appears whole or not at all, and broken off
+        it has to begin anew. What `check` raises is raised.
+
+        None, and nothing done, where this backend takes no files: then `write_volume` can. A
+        complete volume of that size is success, left as it is and not checked. A file that does
+        not fit into `spec.size_gib` is refused.
+        """
 
     async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
         """Make the volume hold that content and nothing else, all of it at once, as

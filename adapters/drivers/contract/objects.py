@@ -1,8 +1,13 @@
 """What calls to a driver are about: volumes and snapshots, and what is to become of them."""
 
+import os
+from collections.abc import Iterator
+from typing import Protocol
 from uuid import UUID
 
 import msgspec
+
+from adapters.drivers.content import Block
 
 
 class VolumeSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,3 +77,27 @@ class TypeChange(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return bool(self.extra_specs or self.qos_specs)
+
+
+class OpenFile:
+    """A descriptor that is closed once nobody holds this any more, in whatever thread."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The descriptor, for as long as this is held."""
+        return self._descriptor
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+class Check(Protocol):
+    """Looks at what a volume is going to hold, in a thread, and raises what speaks against it."""
+
+    def copied(self, content: Iterator[Block]) -> None:
+        """It holds these blocks; told while they are written, and to be taken to the end."""
+
+    def shared(self) -> None:
+        """Without anything having been written, it holds what the file held a moment ago."""

@@ -6,14 +6,15 @@ Usage: python -m tests.adapters.drivers.other_process die|stop|race|connect ... 
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from uuid import UUID
 
 from adapters.drivers import unfinished
 from adapters.drivers.content import BLOCK_BYTES, Block, Blocks
-from adapters.drivers.contract import SnapshotSpec, VolumeSpec
-from adapters.drivers.file import FileDriver
+from adapters.drivers.contract import OpenFile, SnapshotSpec, VolumeSpec
+from adapters.drivers.file import GIB, FileDriver
 from adapters.drivers.reflink import copy_file
 from tests.support.kills import before_every_step, die_at, die_everywhere
 
@@ -31,6 +32,27 @@ ATTACHMENT = UUID(int=8)
 async def blocks(content: list[Block]) -> Blocks:
     for block in content:
         yield block
+
+
+def a_file(content: list[Block]) -> OpenFile:
+    """In memory."""
+    file = OpenFile(os.memfd_create("file"))
+    with open(file.fileno(), "wb", closefd=False) as writing:
+        for offset, data in content:
+            writing.seek(offset)
+            writing.write(data)
+    return file
+
+
+class Unchecked:
+    """Everything passes."""
+
+    def copied(self, content: Iterator[Block]) -> None:
+        for _ in content:
+            pass
+
+    def shared(self) -> None:
+        pass
 
 
 async def driven(operation: str, directory: Path, *, step: int) -> None:
@@ -87,6 +109,8 @@ async def begun(operation: str, driver: FileDriver) -> None:
             done = await driver.written(CLONE)
             content = blocks([block for block in NEW if block.offset >= done])
             await driver.write_volume(CLONE, content, resume_at=done)
+        case "file":
+            await driver.copy_file(CLONE, a_file(NEW), first_bytes=2 * GIB, check=Unchecked())
         case _:
             raise SystemExit(__doc__)
 

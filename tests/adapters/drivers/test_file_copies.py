@@ -39,6 +39,7 @@ class TestCrashes:
             ("revert", SPEC, OLD, NEW),
             ("overwrite", SPEC, OLD, NEW),
             ("write", CLONE, None, NEW),
+            ("file", CLONE, None, NEW),
         ],
     )
     async def test_a_kill_at_any_step_leaves_all_of_it_or_nothing_and_the_call_converges(

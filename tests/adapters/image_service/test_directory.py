@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from adapters.drivers.content import BLOCK_BYTES, Block, fingerprint
 from adapters.drivers.durable import partial_of
+from adapters.drivers.file_content import blocks_of
 from adapters.image_service.directory import DirectoryImageService
 from adapters.image_service.port import ImageRefused, ImageService
 from domain.errors import NotFound, Unavailable
+from tests.adapters.drivers.content_contract import blocks as each
 from tests.adapters.image_service.contract import (
     CONTENT,
     OURS,
@@ -94,6 +97,28 @@ async def test_its_digests_are_computed_once(images: ImageService, tmp_path: Pat
     said["content"]["checksum"] = "kept"
     record.write_text(json.dumps(said))
     assert (await images.show(shown.id, project_id=OURS)).checksum == "kept"
+
+
+async def test_it_is_given_as_a_file_until_that_changes(images: ImageService, tmp_path: Path):
+    path = tmp_path / "disk.raw"
+    path.write_bytes(CONTENT)
+    image = await the_only(images, "disk")
+    file = await images.file(image.id)
+    assert file is not None
+    assert (file.size, file.digests) == (len(CONTENT), image.digests)
+    assert os.pread(file.file.fileno(), len(CONTENT) + 1, 0) == CONTENT
+    blocks = blocks_of(path, first_bytes=len(CONTENT))
+    whole = [Block(offset, data.ljust(BLOCK_BYTES, b"\0")) for offset, data in blocks]
+    assert file.fingerprint == await fingerprint(each(whole))
+    assert not file.changed()
+    before = path.stat()
+    path.write_bytes(CONTENT[:-1] + b"!")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.changed()
+    assert await images.file(image.id) is None
+    assert (await images.show(image.id, project_id=OURS)).digests != image.digests
+    file = await images.file(image.id)
+    assert file is not None and not file.changed()
 
 
 async def test_an_answer_does_not_wait_for_the_digests_of_a_large_image(tmp_path: Path):
