@@ -1,8 +1,11 @@
 """What volumes hold, on its way from one driver to another: blocks, and what tells two apart."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Iterable, Iterator
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 BLOCK_BYTES = 2**20
 _ZEROS = bytes(BLOCK_BYTES)
@@ -20,9 +23,29 @@ Blocks = AsyncIterator[Block]
 """In the order of their offsets."""
 
 
+class InThread(AsyncIterator[T]):
+    """What an iterator gives that blocks its thread, for tasks. A driver that has a thread of its
+    own iterates over `made` there (see Feed): handing over each block costs more than most do."""
+
+    def __init__(self, made: Iterator[T]) -> None:
+        self.made = made
+
+    async def __anext__(self) -> T:
+        each = await asyncio.to_thread(next, self.made, None)
+        if each is None:
+            raise StopAsyncIteration
+        return each
+
+
 def is_zero(data: bytes) -> bool:
     """Whether there is nothing in it. At most BLOCK_BYTES."""
     return data == _ZEROS[: len(data)]
+
+
+def padded(blocks: Iterable[Block]) -> Iterator[Block]:
+    """The same as they are in a volume that holds them, the last one included."""
+    for offset, data in blocks:
+        yield Block(offset, data.ljust(BLOCK_BYTES, b"\0"))
 
 
 class Fingerprint:

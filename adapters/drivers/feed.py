@@ -1,9 +1,11 @@
 """Blocks, or other pieces, that tasks provide, for a thread that writes them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import Future
 from typing import Generic, TypeVar
+
+from adapters.drivers.content import InThread
 
 T = TypeVar("T")
 
@@ -35,7 +37,28 @@ class Feed(Generic[T]):
         self._raised: BaseException | None = None
         self._pulling: asyncio.Task[list[T]] | None = None
 
-    def __iter__(self) -> Iterator[T]:
+    def __iter__(self) -> Generator[T, None, None]:
+        """To be closed by whoever does not come to its end."""
+        if isinstance(self._content, InThread):
+            return self._made_here(self._content.made)
+        return self._pulled()
+
+    def _made_here(self, made: Iterator[T]) -> Generator[T, None, None]:
+        try:
+            while not self._ended:
+                try:
+                    block = next(made, None)
+                except Exception as error:
+                    raise BrokenOff(error) from error
+                if block is None:
+                    return
+                yield block
+            raise BrokenOff(asyncio.CancelledError())
+        finally:
+            if isinstance(made, Generator):
+                made.close()
+
+    def _pulled(self) -> Generator[T, None, None]:
         pulling = self._pull()
         while True:
             try:

@@ -1,7 +1,7 @@
 """The embedded default backend: each volume is a sparse file in its pool's directory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
@@ -30,7 +30,6 @@ from adapters.drivers.contract import (
 from adapters.drivers.durable import partial_of, remove
 from adapters.drivers.exports import Export, Exports
 from adapters.drivers.failures import failures
-from adapters.drivers.feed import Feed
 from adapters.drivers.file_content import link
 from adapters.drivers.file_pools import GIB, FilePools
 from adapters.drivers.file_work import FileWork
@@ -164,9 +163,9 @@ class FileDriver:
     ) -> Provisioned:
         size_bytes = spec.size_gib * GIB
 
-        def write(path: Path, feed: Feed[Block]) -> None:
+        def write(path: Path, content: Iterator[Block]) -> None:
             if not sparse_file.is_there(path, size_bytes):
-                unfinished.write(path, size_bytes, feed, resume_at=resume_at)
+                unfinished.write(path, size_bytes, content, resume_at=resume_at)
 
         await self._work.fed("write", spec, content, write)
         return Provisioned()
@@ -199,9 +198,9 @@ class FileDriver:
         return Provisioned()
 
     async def overwrite_volume(self, spec: VolumeSpec, content: Blocks) -> None:
-        def overwrite(path: Path, feed: Feed[Block]) -> None:
+        def overwrite(path: Path, content: Iterator[Block]) -> None:
             self._check_replaceable(spec, path)
-            sparse_file.overwrite(path, spec.size_gib * GIB, feed)
+            sparse_file.overwrite(path, spec.size_gib * GIB, content)
 
         await self._work.fed("overwrite", spec, content, overwrite)
 

@@ -1,8 +1,9 @@
 """How the file driver gets its work done: in threads, by one at a time for each object."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
@@ -75,12 +76,17 @@ class FileWork:
         verb: str,
         spec: VolumeSpec,
         content: Blocks,
-        work: Callable[[Path, Feed[Block]], None],
+        work: Callable[[Path, Iterator[Block]], None],
     ) -> None:
         """`on_object` with what the content brings. Raises what that raises."""
         feed = Feed(content)
+
+        def fed(path: Path) -> None:
+            with closing(iter(feed)) as blocks:
+                work(path, blocks)
+
         try:
-            await self.on_object(verb, spec, lambda path: work(path, feed), threads=self.writers)
+            await self.on_object(verb, spec, fed, threads=self.writers)
         except BrokenOff as broken:
             raise broken.cause from None
         finally:

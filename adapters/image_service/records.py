@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import msgspec
 
-from adapters.drivers.content import BLOCK_BYTES, Block, Fingerprint
+from adapters.drivers.content import Fingerprint, padded
 from adapters.drivers.contract import OpenFile
 from adapters.drivers.durable import appearing, partial_of, remove
 from adapters.drivers.file_content import blocks_in
@@ -234,8 +234,8 @@ def _settled(file: int) -> Stamp:
 
 def _fingerprint(file: int, size: int) -> str:
     seen = Fingerprint()
-    for offset, data in blocks_in(file, begin=0, end=size):
-        seen.add(Block(offset, data.ljust(BLOCK_BYTES, b"\0")))
+    for block in padded(blocks_in(file, begin=0, end=size)):
+        seen.add(block)
     return seen.value
 
 

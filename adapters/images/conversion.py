@@ -4,19 +4,19 @@ It reads the one file, of a format that it is told, and writes to nobody but us.
 file, nor take more memory or processor time than the limits here.
 """
 
-import asyncio
 import json
 import os
 import shutil
 import signal
 import socket
-from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import aclosing, closing, suppress
-from pathlib import Path
+from collections.abc import Generator
+from contextlib import closing, suppress
+from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from typing import Any
 
+from adapters.drivers.contract import OpenFile
 from adapters.images import nbd_target
-from adapters.images.blocks import Pieces
+from adapters.images.blocks import Piece
 from adapters.images.formats import Found
 from adapters.images.unacceptable import ImageUnacceptable
 from domain.errors import Unavailable
@@ -42,8 +42,9 @@ def installed() -> bool:
     return shutil.which("qemu-img") is not None
 
 
-async def converted(path: Path, found: Found, *, patience_s: float) -> Pieces:
-    """The disk of an image that `formats.inspect_file` found to be acceptable.
+def converted(image: OpenFile, found: Found, *, patience_s: float) -> Generator[Piece, None, None]:
+    """The disk of an image that `formats.inspect_open` found to be acceptable, in its order; each
+    piece is there until the next is asked for. Blocks the thread.
 
     Raises ImageUnacceptable if qemu-img cannot read it, Unavailable if there is no qemu-img or it
     is silent for `patience_s`.
@@ -51,58 +52,59 @@ async def converted(path: Path, found: Found, *, patience_s: float) -> Pieces:
     ours, its = socket.socketpair()
     with closing(ours):
         with closing(its):
-            process = await _started(path, found, its.fileno())
+            process = _started(image.fileno(), found, its.fileno())
         try:
-            disk = nbd_target.written(ours, size=found.virtual_size, patience_s=patience_s)
             try:
-                async with aclosing(disk):
-                    async for offset, data in disk:
-                        yield offset, data
+                yield from nbd_target.written(ours, size=found.virtual_size, patience_s=patience_s)
             except (nbd_target.Refused, OSError) as failure:
                 if isinstance(failure, TimeoutError):
                     raise Unavailable(part=PART, reason="qemu-img stands still") from None
-                await _check(process, patience_s)  # its own words say more
+                _check(process, patience_s)  # its own words say more
                 raise ImageUnacceptable(f"qemu-img cannot convert it: {failure}") from None
-            await _check(process, patience_s)
+            _check(process, patience_s)
         finally:
-            if process.returncode is None:
+            if process.poll() is None:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            process.wait()
+            assert process.stderr
+            process.stderr.close()
 
 
-async def _started(path: Path, found: Found, connection: int) -> Process:
+def _started(image: int, found: Found, connection: int) -> "Popen[str]":
     program = shutil.which("qemu-img")
     if program is None:
         raise Unavailable(part=PART, reason=NO_PROGRAM)
-    file = {"driver": "file", "filename": str(path)}
+    file = {"driver": "file", "filename": f"/dev/fd/{image}"}
     source: dict[str, Any] = {"driver": QEMU_NAMES.get(found.format, found.format), "file": file}
     if found.format == "qcow2":
         source |= {"backing": None}
     target = f"driver=raw,file.driver=nbd,file.server.type=fd,file.server.str={connection}"
     processor_s = PROCESSOR_S + PROCESSOR_S_PER_GIB * found.virtual_size // GIB
-    return await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", LIMITED, "sh", str(MEMORY_KIB), str(processor_s)),
-        # In order and no zeros: to a target that is told to be zero they are not written
-        *(program, "convert", "-n", "--target-is-zero"),
-        *("--target-image-opts", f"json:{json.dumps(source)}", target),
+    return Popen(
+        [
+            *("/bin/sh", "-c", LIMITED, "sh", str(MEMORY_KIB), str(processor_s)),
+            # In order and no zeros: to a target that is told to be zero they are not written
+            *(program, "convert", "-n", "--target-is-zero"),
+            *("--target-image-opts", f"json:{json.dumps(source)}", target),
+        ],
         stdin=DEVNULL,
         stdout=DEVNULL,
         stderr=PIPE,
-        pass_fds=[connection],
+        text=True,
+        errors="replace",
+        pass_fds=[connection, image],
         start_new_session=True,  # to be ended with whatever it started
     )
 
 
-async def _check(process: Process, patience_s: float) -> None:
+def _check(process: "Popen[str]", patience_s: float) -> None:
     """Raises ImageUnacceptable with what it said, unless it has succeeded."""
-    assert process.stderr
     try:
-        async with asyncio.timeout(patience_s):
-            said = (await process.stderr.read()).decode(errors="replace")
-            status = await process.wait()
-    except TimeoutError:
+        _, said = process.communicate(timeout=patience_s)
+    except TimeoutExpired:
         raise Unavailable(part=PART, reason="qemu-img does not end") from None
+    status = process.returncode
     if status:
         ended = f"ended by signal {-status}" if status < 0 else "failed"
         reason = " ".join(said.removeprefix("qemu-img: ").split())[-300:] or ended

@@ -5,7 +5,6 @@ the disk for something else: a converter is always told the format.
 """
 
 import os
-from pathlib import Path
 
 import msgspec
 
@@ -75,15 +74,6 @@ def inspect(image: Bytes, *, size: int, declared: str) -> Found:
         case "vhdx":
             return Found(declared, virtual_disks.vhdx_virtual_size(image, size))
     raise ImageUnacceptable(f"{declared} cannot be turned into a volume")
-
-
-def inspect_file(path: Path, *, declared: str) -> Found:
-    """The same of a file, which may be no link. Raises OSError."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        return inspect_open(file, declared=declared)
-    finally:
-        os.close(file)
 
 
 def inspect_open(file: int, *, declared: str) -> Found:

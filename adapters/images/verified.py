@@ -5,8 +5,9 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, suppress
 
-from adapters.drivers.content import Block, Fingerprint
-from adapters.image_service.port import ImageFile, ImageRefused, Stream
+from adapters.drivers.content import Block, Fingerprint, padded
+from adapters.drivers.file_content import blocks_in
+from adapters.image_service.port import PART, ImageFile, ImageRefused, Stream
 from domain.errors import LapilliError, Unavailable
 
 
@@ -72,6 +73,14 @@ class FileCheck:
                 what="fingerprint", expected=self._image.fingerprint, found=found.value
             )
         self.passed = True
+
+    def original(self) -> None:
+        """The file itself, whoever reads it besides. Raises ImageDiffers, ImageRefused."""
+        try:
+            self.copied(padded(blocks_in(self._image.file.fileno(), begin=0, end=self._image.size)))
+        except OSError as failed:
+            raise Unavailable(part=PART, reason=f"cannot read the image: {failed}") from failed
+        self.shared()
 
     def shared(self) -> None:
         """Nothing was written that could differ. Raises ImageRefused if the file has changed."""

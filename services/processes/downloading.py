@@ -14,12 +14,12 @@ from typing import TypeVar
 from uuid import UUID
 
 from adapters.drivers.content import BLOCK_BYTES, Block, fingerprint
-from adapters.drivers.contract import Driver, DriverFailure, Provisioned, VolumeSpec
+from adapters.drivers.contract import Driver, DriverFailure, OpenFile, Provisioned, VolumeSpec
 from adapters.drivers.locks import exclusive
 from adapters.image_service.port import PART, ImageFile, ImageRefused, ImageService, Stream
 from adapters.images import conversion, formats
 from adapters.images.blocks import blocks, raw_pieces
-from adapters.images.unacceptable import ImageUnacceptable, refuse_if
+from adapters.images.unacceptable import ImageUnacceptable
 from adapters.images.verified import ImageDiffers, resumed, verified
 from domain.errors import NotFound, Unavailable
 from domain.image import GIB, ChosenImage, ImageProblem
@@ -43,9 +43,6 @@ ATTEMPTS = 5
 
 LOOK_S = 5.0
 """How long one goes on that nobody wants any more, and how often it is told how far it is."""
-
-SILENCE_S = 60.0
-"""How long qemu-img may say nothing."""
 
 SUFFIX = ".image"
 
@@ -168,40 +165,35 @@ class Downloads:
     ) -> Provisioned:
         if not conversion.installed():
             raise DriverFailure(conversion.NO_PROGRAM, True)
+        file = await self._file(image)
+        if file is not None:
+            return await image_files.converted(
+                self._driver, file.file, image, into, progress, unverified=file
+            )
         path = self._path(into.id)
         with self._held(into.id):
-            await self._fetch(image, path, progress)
-            found = await asyncio.to_thread(formats.inspect_file, path, declared=image.disk_format)
-            refuse_if(
-                found.virtual_size > into.size_gib * GIB,
-                f"its disk has {found.virtual_size} bytes, more than the volume",
-            )
-
-            def content(start: int) -> AsyncGenerator[Block, None]:
-                pieces = conversion.converted(path, found, patience_s=SILENCE_S)
-                return progress.of(blocks(pieces, volume_bytes=into.size_gib * GIB))
-
-            made = await self._written(into, content, length=found.virtual_size)
+            fetched = await self._fetched(image, path, progress)
+            made = await image_files.converted(self._driver, fetched, image, into, progress)
             path.unlink()
             return made
 
-    async def _fetch(self, image: ChosenImage, path: Path, progress: Progress) -> None:
+    async def _fetched(self, image: ChosenImage, path: Path, progress: Progress) -> OpenFile:
         """The image as a file. Raises ImageFailed if there is no room for it."""
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            opened = OpenFile(os.open(path, flags, 0o600))
+            file = opened.fileno()
+            start = min(os.fstat(file).st_size, image.size or 0)
+            room = os.fstatvfs(file)
+            if (image.size or 0) - start > room.f_bavail * room.f_frsize:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             try:
-                start = min(os.fstat(file).st_size, image.size or 0)
-                room = os.fstatvfs(file)
-                if (image.size or 0) - start > room.f_bavail * room.f_frsize:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                try:
-                    await self._fill(file, image, start, progress)
-                except ImageDiffers:
-                    if not start:
-                        raise
-                    await self._fill(file, image, 0, progress)
-            finally:
-                os.close(file)
+                await self._fill(file, image, start, progress)
+            except ImageDiffers:
+                if not start:
+                    raise
+                await self._fill(file, image, 0, progress)
+            return opened
         except OSError as failed:
             problem: ImageProblem = "no_room" if failed.errno == errno.ENOSPC else "not_copied"
             reason = f"it cannot be kept in {self.directory}: {failed.strerror}"

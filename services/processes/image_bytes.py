@@ -37,7 +37,8 @@ class Progress:
         self._tell, self._clock, self._look = tell, clock, look
         self._looked: datetime | None = None
         self._told: int | None = None
-        self._done = 0
+        self.done = 0
+        """How many bytes of it have come."""
 
     async def counted(self, stream: Stream, start: int) -> Stream:
         """The same bytes; what is before `start` had come already."""
@@ -48,12 +49,6 @@ class Progress:
                 position += len(chunk)
                 yield chunk
         await self._at(position)
-
-    async def of(self, content: Blocks) -> AsyncGenerator[Block, None]:
-        """The same blocks."""
-        async for block in content:
-            await self._at(self._done)
-            yield block
 
     async def beside(self, work: Awaitable[T], done: Callable[[], int]) -> T:
         """What the work comes to, of which `done` says how far it is."""
@@ -68,7 +63,7 @@ class Progress:
             await asyncio.wait({working})
 
     async def _at(self, done: int) -> None:
-        self._done = done
+        self.done = done
         if self._looked is not None and self._clock() - self._looked < self._look:
             return
         self._looked = self._clock()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.drivers.content import BLOCK_BYTES, Block, fingerprint
+from adapters.drivers.content import fingerprint, padded
 from adapters.drivers.durable import partial_of
 from adapters.drivers.file_content import blocks_of
 from adapters.image_service.directory import DirectoryImageService
@@ -108,8 +108,7 @@ async def test_it_is_given_as_a_file_until_that_changes(images: ImageService, tm
     assert (file.size, file.digests) == (len(CONTENT), image.digests)
     assert os.pread(file.file.fileno(), len(CONTENT) + 1, 0) == CONTENT
     blocks = blocks_of(path, first_bytes=len(CONTENT))
-    whole = [Block(offset, data.ljust(BLOCK_BYTES, b"\0")) for offset, data in blocks]
-    assert file.fingerprint == await fingerprint(each(whole))
+    assert file.fingerprint == await fingerprint(each([*padded(blocks)]))
     assert not file.changed()
     before = path.stat()
     path.write_bytes(CONTENT[:-1] + b"!")

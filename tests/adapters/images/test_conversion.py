@@ -3,16 +3,17 @@
 import os
 import random
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from adapters.drivers.content import BLOCK_BYTES
+from adapters.drivers.content import BLOCK_BYTES, Block, InThread
+from adapters.drivers.contract import OpenFile
 from adapters.images import conversion
-from adapters.images.blocks import Pieces, blocks, raw_pieces
-from adapters.images.formats import Found, inspect_file
+from adapters.images.blocks import Piece, Pieces, blocks, blocks_made, raw_pieces
+from adapters.images.formats import Found, inspect_open
 from adapters.images.unacceptable import ImageUnacceptable
 from domain.errors import Unavailable
 from tests.adapters.drivers.nbd_clients import needs, only
@@ -22,6 +23,8 @@ from tests.support.patience import PATIENCE_S, soon
 MIB = 2**20
 VOLUME = 16 * MIB
 
+Made = Generator[Piece, None, None]
+
 needs_qemu_img = needs("qemu-img")
 
 
@@ -30,10 +33,15 @@ async def pieces_of(*pieces: tuple[int, bytes]) -> Pieces:
         yield piece
 
 
-async def disk_of(pieces: Pieces, *, volume_bytes: int = VOLUME) -> bytes:
+async def disk_of(pieces: Pieces | Made, *, volume_bytes: int = VOLUME) -> bytes:
     """What a volume holds afterwards; every block is as drivers are promised."""
     disk, last = bytearray(volume_bytes), -1
-    async for block in blocks(pieces, volume_bytes=volume_bytes):
+    cut: AsyncIterator[Block]
+    if isinstance(pieces, AsyncGenerator):
+        cut = blocks(pieces, volume_bytes=volume_bytes)
+    else:
+        cut = InThread(blocks_made(pieces, volume_bytes=volume_bytes))
+    async for block in cut:
         assert block.offset % BLOCK_BYTES == 0 and block.offset > last
         assert len(block.data) == min(BLOCK_BYTES, volume_bytes - block.offset)
         assert any(block.data)
@@ -106,9 +114,12 @@ def a_qcow2_upon(backing: Path, image: Path) -> None:
     subprocess.run(command, check=True, timeout=60)
 
 
-def converted(image: Path, format: str) -> Pieces:
-    found = inspect_file(image, declared=format)
-    return conversion.converted(image, found, patience_s=PATIENCE_S)
+def converted(image: Path, found: Found | str, *, patience_s: float = PATIENCE_S) -> Made:
+    """As what was found, or what is found in a file of that format."""
+    file = OpenFile(os.open(image, os.O_RDONLY))
+    if isinstance(found, str):
+        found = inspect_open(file.fileno(), declared=found)
+    return conversion.converted(file, found, patience_s=patience_s)
 
 
 @needs_qemu_img
@@ -146,25 +157,23 @@ async def test_a_damaged_image_is_refused_in_the_converters_words(tmp_path: Path
 async def test_the_converter_leads_to_no_other_file_even_if_the_header_check_failed(tmp_path: Path):
     (tmp_path / "secret").write_bytes(b"secret" * 100_000)
     a_qcow2_upon(tmp_path / "secret", tmp_path / "image")
-    unchecked = conversion.converted(
-        tmp_path / "image", Found("qcow2", 600_064), patience_s=PATIENCE_S
-    )
+    unchecked = converted(tmp_path / "image", Found("qcow2", 600_064))
     assert await soon(disk_of(unchecked)) == bytes(VOLUME)
 
 
 @needs_qemu_img
 async def test_a_disk_larger_than_its_header_told_us_is_refused(tmp_path: Path):
     image = an_image(tmp_path, scattered(8), "-O", "qcow2")
-    lied_about = conversion.converted(image, Found("qcow2", MIB), patience_s=PATIENCE_S)
+    lied_about = converted(image, Found("qcow2", MIB))
     with pytest.raises(ImageUnacceptable, match="qemu-img cannot convert it"):
         await soon(disk_of(lied_about))
 
 
 @needs_qemu_img
-async def test_who_stops_reading_ends_the_converter(tmp_path: Path):
+def test_who_stops_reading_ends_the_converter(tmp_path: Path):
     image = an_image(tmp_path, random.Random(1).randbytes(10 * MIB), "-O", "qcow2")
-    async with aclosing(converted(image, "qcow2")) as pieces:
-        await soon(anext(pieces))
+    with closing(converted(image, "qcow2")) as pieces:
+        next(pieces)
     assert os.fsencode(image) not in b"".join(_commands())
 
 
@@ -193,7 +202,7 @@ async def test_without_a_converter_only_raw_images_are_taken(
 ):
     only(monkeypatch, tmp_path / "bin")
     with pytest.raises(Unavailable, match="install the package qemu-utils"):
-        await disk_of(conversion.converted(tmp_path / "image", FOUND, patience_s=PATIENCE_S))
+        await disk_of(converted(tmp_path, FOUND))
 
 
 @pytest.mark.parametrize(
@@ -218,5 +227,5 @@ async def test_a_converter_that_does_not_do_its_work_is_ended(
     only(monkeypatch, programs)
     a_program(programs, f"PATH={path}\n{script}")
     with pytest.raises(failure):
-        await soon(disk_of(conversion.converted(tmp_path / "x", FOUND, patience_s=patience_s)))
+        await soon(disk_of(converted(tmp_path, FOUND, patience_s=patience_s)))
     assert not (tmp_path / "written_anyway").read_bytes() if script.startswith("echo x") else True

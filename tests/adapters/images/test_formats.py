@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.images.formats import CONVERTIBLE, RAW_LIKE, Found, inspect, inspect_file
+from adapters.images.formats import CONVERTIBLE, RAW_LIKE, Found, inspect, inspect_open
 from adapters.images.unacceptable import ImageUnacceptable
 from tests.adapters.images.disks import (
     BACKING,
@@ -144,7 +144,8 @@ def test_what_qemu_img_makes_is_measured(tmp_path: Path, format: str, options: l
     name = "vpc" if format == "vhd" else format
     made = ["qemu-img", "convert", "-f", "raw", "-O", name, *options, str(disk), str(image)]
     subprocess.run(made, check=True, timeout=60)
-    assert inspect_file(image, declared=format) == Found(format, 3 * MIB)
+    with image.open() as file:
+        assert inspect_open(file.fileno(), declared=format) == Found(format, 3 * MIB)
 
 
 @pytest.mark.skipif(not shutil.which("qemu-img"), reason="qemu-img (Debian: qemu-utils)")
@@ -163,5 +164,5 @@ def test_what_qemu_img_makes_to_read_other_files_is_refused(
     subprocess.run(
         ["qemu-img", "create", "-q", *options, "image", "1M"], check=True, cwd=tmp_path, timeout=60
     )
-    with pytest.raises(ImageUnacceptable, match=reason):
-        inspect_file(tmp_path / "image", declared=options[1])
+    with (tmp_path / "image").open() as file, pytest.raises(ImageUnacceptable, match=reason):
+        inspect_open(file.fileno(), declared=options[1])

@@ -23,11 +23,13 @@ from domain.image import ChosenImage
 from services.images import chosen
 from services.processes.downloading import Downloads, ImageFailed
 from tests.adapters.drivers import mounts
-from tests.adapters.drivers.content_contract import blocks, read
+from tests.adapters.drivers.content_contract import Broken, blocks, read
 from tests.adapters.drivers.contract import a_volume
+from tests.adapters.drivers.nbd_clients import needs
 from tests.adapters.drivers.test_file_copies import driving
 from tests.adapters.drivers.test_file_driver import names
 from tests.adapters.images.disks import a_qcow2
+from tests.services.processes.imaging import as_qcow2
 from tests.support.patience import PATIENCE_S, soon
 
 MIB = 2**20
@@ -140,7 +142,7 @@ async def _filesystem(directory: Path, kind: str) -> AsyncIterator[Path]:
 
 def _damage(world: World) -> None:
     """As a disk does: nothing but the bytes is different, and the record says the same."""
-    record = world.path.with_name("disk.raw.json")
+    record = world.path.with_name(f"{world.path.name}.json")
     said = msgspec.json.decode(record.read_bytes())
     with world.path.open("r+b") as file:
         os.pwrite(file.fileno(), b"!", 5 * MIB)
@@ -211,3 +213,70 @@ async def test_who_is_not_waited_for_any_more_leaves_nothing(
             await bringing
         go_on.set()
     assert names(tmp_path / "gold") == set()
+
+
+# those that have to be converted
+
+
+@asynccontextmanager
+async def with_a_qcow2(directory: Path) -> AsyncIterator[World]:
+    made = directory / "made"
+    made.mkdir()
+    content = as_qcow2(made, DISK)
+    async with a_world(directory) as world:
+        world.path.unlink()
+        world.path = directory / "disk.qcow2"
+        world.path.write_bytes(content)
+        yield world
+
+
+@needs("qemu-img")
+async def test_it_is_converted_where_it_is(tmp_path: Path):
+    async with with_a_qcow2(tmp_path) as world:
+        await world.bring()
+        assert await world.holds_the_disk()
+        assert world.images.streams == 0
+        assert not [name for name in names(tmp_path) if name.endswith(".image")]
+        await world.bring()  # the attempt before died before it could say so
+        assert await world.holds_the_disk()
+
+
+@needs("qemu-img")
+@pytest.mark.parametrize(
+    ("wrong", "why"), [("touched meanwhile", "has changed"), ("damaged", "fingerprint")]
+)
+async def test_a_changed_or_damaged_file_is_converted_to_no_volume(
+    tmp_path: Path, wrong: str, why: str
+):
+    async with with_a_qcow2(tmp_path) as world:
+        image = await world.the_image()
+        if wrong == "damaged":
+            _damage(world)
+        else:
+            world.images.meanwhile = world.path.touch
+        with pytest.raises(ImageFailed) as failed:
+            await world.bring(image)
+        assert failed.value.problem == "not_copied"
+        assert why in failed.value.reason
+        with pytest.raises(DriverFailure):
+            await read(world.driver, SPEC)
+
+
+@needs("qemu-img")
+async def test_a_conversion_that_broke_off_is_gone_on_with(tmp_path: Path):
+    async with with_a_qcow2(tmp_path) as world:
+        half = [Block(at * MIB, b"%d" % at * MIB) for at in range(4)]  # to see that it stays
+        with pytest.raises(Broken):
+            await world.driver.write_volume(SPEC, blocks(half, then=Broken()))
+        await world.bring()
+        found = {block.offset: block for block in await read(world.driver, SPEC)}
+        assert [found[at * MIB] for at in range(4)] == half
+        assert found[4 * MIB].data == DISK[4 * MIB : 5 * MIB]
+
+
+@needs("qemu-img")
+async def test_a_volume_that_holds_another_disk_is_not_taken_for_it(tmp_path: Path):
+    async with with_a_qcow2(tmp_path) as world:
+        await world.driver.write_volume(SPEC, blocks([Block(0, b"x" * MIB)]))
+        with pytest.raises(DriverFailure, match="does not hold its image"):
+            await world.bring()
