@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.aggregates import move, snapshot, transfer, volume
+from domain.aggregates import encryption_key, move, snapshot, transfer, volume
 from domain.aggregates.backup import events as backup
 from domain.errors import Conflict, InUse
 from domain.event import Event, Recorded
@@ -120,6 +120,9 @@ def _of_one(recorded: Recorded[Event]) -> Change | None:
             return Alone("volume", id, decides_again=True, but=_ids(event.snapshots))
         case volume.backing_up.RestoreBegun():
             return Alone("volume", id, need="copy")
+        case encryption_key.Requested() if event.owner_kind == "restore":
+            # the volume's key is to be replaced, by which its snapshots can be read
+            return Alone("volume", UUID(event.volume_id), need="snapshot")
         case volume.DeletionRequested() | volume.migrating.MigrationRequested():
             return Alone(event.kind, id)
         case snapshot.DeletionRequested():

@@ -62,6 +62,7 @@ def _table(name: str, metadata: MetaData) -> Table:
         Column("created_at", Instant, nullable=False),
         Column("updated_at", Instant),
         Column("whole", Boolean, nullable=False),
+        Column("encryption_key_id", words()),
         Column("version", Integer, nullable=False),
         Column("state", words(), nullable=False),
     )
@@ -71,7 +72,7 @@ def _table(name: str, metadata: MetaData) -> Table:
     return table
 
 
-BACKUPS = Projection("backups", version=1, build=_table)
+BACKUPS = Projection("backups", version=2, build=_table)
 
 
 # How events change it
@@ -105,10 +106,16 @@ def requested(recorded: Recorded[Any]) -> Put:
             "created_at": recorded.moment.at,
             "updated_at": None,
             "whole": False,
+            "encryption_key_id": None,
             "version": recorded.version,
             "state": _LEADS_TO[event.verb],
         },
     )
+
+
+@BACKUPS.projects(backup.KeyMade)
+def key_made(recorded: Recorded[backup.KeyMade]) -> Patch:
+    return _changed(recorded, encryption_key_id=recorded.event.encryption_key_id)
 
 
 @BACKUPS.projects(backup.Captured)
@@ -193,6 +200,7 @@ class BackupRow(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime | None
     whole: bool
+    encryption_key_id: str | None
     version: int
     state: str
     has_increments: bool = False

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from domain.aggregates import move, volume
-from domain.aggregates.volume import encryption
+from domain.aggregates.volume import backing_up, encryption
 from domain.aggregates.volume.attachment import DETACHED
 from domain.event import Event, Recorded
 from domain.lifecycle import IDLE
@@ -162,6 +162,13 @@ def encryption_fixed(recorded: Recorded[encryption.EncryptionFixed]) -> Patch:
 @VOLUMES.projects(encryption.KeyMade)
 def key_made(recorded: Recorded[encryption.KeyMade]) -> Patch:
     return _changed(recorded, encryption_key_id=recorded.event.encryption_key_id)
+
+
+@VOLUMES.projects(backing_up.Restored)
+def restored(recorded: Recorded[backing_up.Restored]) -> Patch:
+    key = recorded.event.key
+    values = {} if key is None else {"encryption_key_id": key.encryption_key_id}
+    return _changed(recorded, **values)
 
 
 @VOLUMES.projects(volume.Placed)

@@ -26,6 +26,8 @@ BACKUP = Lifecycle(
     rows=[
         # event                    from                       to
         ("requested",              [NEW],                     "requested"),
+        # of an encrypted volume: it is made, or looked for, once it has a key of its own
+        ("key_made",               ["requested", "importing"], STAYS),
         # again in making: the worker that held the claim is gone, another takes it over
         ("creation_started",       ["requested", "making"],   "making"),
         # of a volume, not of a snapshot: that is free again, and written to
@@ -40,6 +42,8 @@ BACKUP = Lifecycle(
         ("import_failed",          ["importing"],             "error"),
         # back into a volume, which the volume tells as well
         ("restore_requested",      ["available"],             "restoring"),
+        # and written to the volume once that has a key that is equal to its own
+        ("restore_key_made",       ["restoring"],             STAYS),
         ("restore_started",        BEING_RESTORED,            "writing"),
         ("restored",               ["writing"],               "available"),
         # the backup is as good as before

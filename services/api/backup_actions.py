@@ -128,6 +128,7 @@ async def import_(call: Call) -> Response:
             record=record,
             project_id=call.caller.project_id,
             user_id=call.caller.user_id,
+            key=call.application.new_id(),
             at=call.moment(),
         )
     )

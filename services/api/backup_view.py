@@ -42,6 +42,8 @@ class BackupDetail(
     metadata: dict[str, str] | UnsetType = UNSET
     project: str | UnsetType = UNSET
     user_id: str | UnsetType = UNSET
+    encryption_key_id: str | UnsetType = UNSET
+    """Of what holds what an encrypted volume did."""
 
 
 def summary(call: Call, id: str, name: str | None) -> BackupSummary:
@@ -77,4 +79,6 @@ def detail(call: Call, row: BackupRow) -> BackupDetail:
         shown.project = row.project_id
     if call.has(microversions.BACKUP_USER) and call.allows(rules.BACKUP_PROJECT):
         shown.user_id = row.user_id
+    if call.has(microversions.ENCRYPTION_KEY_ID) and row.encryption_key_id is not None:
+        shown.encryption_key_id = row.encryption_key_id
     return shown

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
+from domain.aggregates.backup import events as backup
 from domain.aggregates.encryption_key import key_of
 from domain.aggregates.remnant import remnant_id
 from domain.aggregates.volume import (
@@ -15,6 +16,7 @@ from domain.aggregates.volume import (
     Requested,
     Rescheduled,
     Volume,
+    backing_up,
 )
 from domain.aggregates.volume.encryption import EncryptionFixed
 from domain.errors import InvalidRequest, NotFound
@@ -165,8 +167,23 @@ def _beside(own: Sequence[Entry]) -> list[UUID]:
     )
     left = [remnant_id(own[0].aggregate_id, n) for n in numbers if n is not None]
     paid = (id for each in taken for id in (each, uuid5(each, "release")))
-    keys = [key_of(own[0].aggregate_id) for event in events if isinstance(event, EncryptionFixed)]
+    keys = [key for event in events for key in _keys(own[0].aggregate_id, event)]
     return [*paid, *moves, *left, *keys]
+
+
+def _keys(id: UUID, event: Event) -> list[UUID]:
+    """Those that something of this id asked for, or got, with an event."""
+    match event:
+        case EncryptionFixed():
+            return [key_of(id)]
+        case backup.Requested() if event.encryption is not None:
+            return [key_of(id)]
+        case backup.ImportRequested() | backup.RestoreRequested() if event.key is not None:
+            return [UUID(event.key)]
+        case backing_up.Restored() if event.key is not None:
+            return [UUID(event.key.name)]
+        case _:
+            return []
 
 
 def _lines(entries: Sequence[Entry], replay: Replay) -> Iterator[Line]:

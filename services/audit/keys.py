@@ -1,45 +1,71 @@
-"""Encryption keys: the key manager's against the log's, and volumes with their keys."""
+"""Encryption keys: the key manager's against the log's, and what is encrypted with its keys."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from uuid import UUID
 
 from adapters.key_manager.port import PART, KeyManager, KeyRefused
-from domain.aggregates.encryption_key import EncryptionKey, key_of
+from domain.aggregates.backup import Backup
+from domain.aggregates.backup import encryption as of_backup
+from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.volume import Volume
+from domain.aggregates.volume import encryption as of_volume
 from domain.errors import Unavailable
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note
 
+GOING = ("destroying", "destroyed")
+
 
 def ties(replay: Replay) -> Iterator[Finding]:
-    """Every encrypted volume and its key know each other, and no key outlives its volume."""
+    """Everything that is encrypted and its key know each other, and no key outlives what it is
+    for."""
     keys = {each.id: each for each in _keys(replay)}
-    for volume in replay.of_kind(Volume.kind):
-        if not isinstance(volume, Volume) or volume.encryption is None:
+    for owner in (*replay.of_kind(Volume.kind), *replay.of_kind(Backup.kind)):
+        assert isinstance(owner, Volume | Backup)
+        if owner.encryption is None:
             continue
-        key = keys.pop(key_of(volume.id), None)
-        if key_of(volume.id) in replay.damaged:
+        name = (
+            of_volume.key_of_volume(owner)
+            if isinstance(owner, Volume)
+            else of_backup.key_of_backup(owner)
+        )
+        key = keys.pop(name, None)
+        if name in replay.damaged:
             continue
-        wrong = _wrong(volume, key)
+        wrong = _wrong(owner, key)
         if wrong:
-            yield Finding(kind="key.tie", id=str(volume.id), detail=wrong)
+            yield Finding(kind="key.tie", id=str(owner.id), detail=wrong)
     for key in keys.values():
-        if UUID(key.volume_id) not in replay.damaged:
-            detail = f"is the key of volume {key.volume_id}, which is not encrypted"
-            yield Finding(kind="key.tie", id=str(key.id), detail=detail)
+        wrong = None if UUID(key.owner) in replay.damaged else _needless(key, replay)
+        if wrong:
+            yield Finding(kind="key.tie", id=str(key.id), detail=wrong)
 
 
-def _wrong(volume: Volume, key: EncryptionKey | None) -> str | None:
+def _wrong(owner: Volume | Backup, key: EncryptionKey | None) -> str | None:
     if key is None:
         return "is encrypted, and no key was ever asked for"
-    if volume.state == "deleted":
-        going = key.state in ("destroying", "destroyed")
-        return None if going else f"is deleted, and its key is {key.state}"
-    if volume.encryption_key_id != key.key_id:
-        return f"has key {volume.encryption_key_id}, which its key says is {key.key_id}"
-    if volume.encryption_key_id is not None and key.state != "available":
-        return f"is {volume.state}, and its key is {key.state}"
+    if owner.state == "deleted":
+        return None if key.state in GOING else f"is deleted, and its key is {key.state}"
+    if owner.encryption_key_id != key.key_id:
+        return f"has key {owner.encryption_key_id}, which its key says is {key.key_id}"
+    if owner.encryption_key_id is not None and key.state != "available":
+        return f"is {owner.state}, and its key is {key.state}"
     return None
+
+
+def _needless(key: EncryptionKey, replay: Replay) -> str | None:
+    """What is wrong with a key that nobody has."""
+    owner = replay.aggregates.get(UUID(key.owner))
+    match owner:
+        case Backup() if key.owner_kind == "restore":
+            waited_for = owner.restoring_key == key.name
+        case Volume() if owner.encryption is not None:  # it had that before it was restored
+            waited_for = False
+        case _:
+            return f"is the key of {key.owner_kind} {key.owner}, which is not encrypted"
+    if waited_for or key.state in GOING:
+        return None
+    return f"is the key of {key.owner_kind} {key.owner}, which has another, and it is {key.state}"
 
 
 class KeyAudit:
@@ -72,18 +98,18 @@ class KeyAudit:
         suspects = self._missing(there).keys() | self._orphans(there).keys()
         await self._catch_up()
         there = await keys.keys()
-        for key_id, volume_id in sorted(self._missing(there).items()):
+        for key_id, owner in sorted(self._missing(there).items()):
             if key_id in suspects:
                 detail = f"the key manager has no key {key_id}"
-                self.findings.append(Finding(kind="key.missing", id=volume_id, detail=detail))
+                self.findings.append(Finding(kind="key.missing", id=owner, detail=detail))
         for key_id, whose in sorted(self._orphans(there).items()):
             if key_id in suspects:
                 self.findings.append(Finding(kind="key.orphan", id=key_id, detail=whose))
 
     def _missing(self, there: dict[str, str]) -> dict[str, str]:
-        """The volumes of keys that should be there and are not, by the key's id."""
+        """Whose the keys are that should be there and are not, by the key's id."""
         due = {each.key_id: each for each in _keys(self._replay) if each.state == "available"}
-        return {id: key.volume_id for id, key in due.items() if id is not None and id not in there}
+        return {id: key.owner for id, key in due.items() if id is not None and id not in there}
 
     def _orphans(self, there: dict[str, str]) -> dict[str, str]:
         """Keys that nothing accounts for, and what is known of them."""
@@ -96,7 +122,7 @@ class KeyAudit:
             if not isinstance(key, EncryptionKey):
                 found[key_id] = f"no key in the log has the name {name}"
             elif not key.wants(key_id):
-                found[key_id] = f"its volume is {key.volume_id}, whose key is {key.state}"
+                found[key_id] = f"it is of {key.owner_kind} {key.owner}, whose key is {key.state}"
         return found
 
 

@@ -9,19 +9,21 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.aggregate import Aggregate
-from domain.aggregates.backup import Backup, restoring
+from domain.aggregates.backup import Backup, encryption, restoring
 from domain.aggregates.backup import giving_up as backup_giving_up
 from domain.aggregates.quota_reservation import QuotaReservation
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.snapshot import backing_up as of_snapshot
 from domain.aggregates.volume import Source, Volume
 from domain.aggregates.volume import backing_up as of_volume
+from domain.aggregates.volume_type import VolumeType
 from domain.containers import CONTAINER, DEFAULT_CONTAINER
 from domain.errors import InvalidRequest, NotAllowed, OverQuota
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
 from domain.quota import of_backup
 from services.commands import settling
+from services.commands.encrypting import key_to_back_up, key_to_restore, not_waited_for
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
@@ -90,17 +92,12 @@ class RestoreBackup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create_backup(cmd: CreateBackup, work: UnitOfWork) -> UUID:
-    """The backup, its quota reservation, and that its volume or snapshot waits for it, in one
-    append: of two that are asked for at a time exactly one is made.
+    """The backup, its quota reservation, the key that it needs, and that its volume or snapshot
+    waits for it, in one append: of two that are asked for at a time exactly one is made.
 
     Raises NotFound, InvalidRequest, NotAllowed, OverQuota.
     """
     volume = (await work.load(Volume, cmd.volume_id)).visible_to(cmd.project_id)
-    if volume.encryption is not None:
-        raise InvalidRequest(
-            f"Volume {volume.id} is encrypted: what it holds could not be read once its key is"
-            " destroyed with it, so no backup of it is made."
-        )
     closures = await closures_of(work)
     closures.check_not_frozen(volume.held_by())
     snapshot = await _snapshot_of(volume, cmd, work)
@@ -129,8 +126,10 @@ async def create_backup(cmd: CreateBackup, work: UnitOfWork) -> UUID:
         parent=parent,
         snapshot_id=None if snapshot is None else snapshot.id,
         snapshot_at=None if snapshot is None else snapshot.requested_at,
+        encryption=volume.encryption,
         at=cmd.at,
     )
+    key = key_to_back_up(backup, volume.encryption_key_id, cmd.at)
     held: Aggregate
     unchanged: list[Aggregate] = [closures, *([] if parent is None else [parent])]
     if snapshot is None:
@@ -141,7 +140,7 @@ async def create_backup(cmd: CreateBackup, work: UnitOfWork) -> UUID:
         held = snapshot
         unchanged.append(volume)
     try:
-        await work.commit(reservation, backup, held, unchanged=unchanged)
+        await work.commit(reservation, backup, held, *key, unchanged=unchanged)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise
@@ -223,13 +222,14 @@ async def reset_backup(cmd: ResetBackup, work: UnitOfWork) -> None:
 
 
 async def restore_backup(cmd: RestoreBackup, work: UnitOfWork) -> None:
-    """Backup and volume, each waiting for the other, in one append. Raises NotFound, NotAllowed,
-    InvalidRequest."""
+    """Backup and volume, each waiting for the other, and the key that the volume needs, in one
+    append. Raises NotFound, NotAllowed, InvalidRequest; InUse while what is made of the volume
+    would lose the key that it has."""
     backup = (await work.load(Backup, cmd.id)).visible_to(cmd.project_id)
     volume = (await work.load(Volume, cmd.volume_id)).visible_to(cmd.project_id)
     closures = await closures_of(work)
     backup.check_available("restore")
-    _check_readable(volume.id, encrypted=volume.encryption is not None)
+    key = key_to_restore(backup, volume, cmd.at)
     of_volume.begin_restore(volume, str(backup.id), cmd.at)
     closures.check_not_frozen(volume.held_by())
     restoring.request(
@@ -237,20 +237,21 @@ async def restore_backup(cmd: RestoreBackup, work: UnitOfWork) -> None:
         volume_id=volume.id,
         host=volume.held_by(),
         volume_size_gib=volume.size_gib,
+        key=key[0].id if key else None,
         at=cmd.at,
     )
-    await work.commit(backup, volume, unchanged=[closures])
+    await work.commit(backup, volume, *key, unchanged=[closures])
 
 
 async def claim(
-    backup_id: UUID, volume: Volume, *, encrypted: bool, work: UnitOfWork, at: Moment
+    backup_id: UUID, volume: Volume, volume_type: VolumeType, work: UnitOfWork, at: Moment
 ) -> Backup:
     """A volume that was just requested is to hold what the backup does, which must be unchanged in
     this append, and stays until it does. Raises NotFound, NotAllowed, InvalidRequest."""
     backup = (await work.load(Backup, backup_id)).visible_to(volume.project_id)
     backup.check_available("restore")
     restoring.check_fits(backup, volume.id, volume.size_gib)
-    _check_readable(volume.id, encrypted=encrypted)
+    encryption.check_fits(backup, volume_type.encryption)
     source = Source(
         kind="backup", id=str(backup.id), size_gib=backup.size_gib, volume_id=backup.volume_id
     )
@@ -261,13 +262,6 @@ async def claim(
 def restored_from(backup_id: UUID | None) -> dict[str, str]:
     """What the metadata of a volume say of the backup that it is made with."""
     return {} if backup_id is None else {of_volume.RESTORED_FROM: str(backup_id)}
-
-
-def _check_readable(volume_id: UUID, *, encrypted: bool) -> None:
-    if encrypted:
-        raise InvalidRequest(
-            f"Volume {volume_id} is encrypted, and the backup is not: it could not be read there."
-        )
 
 
 async def released(backup: Backup, work: UnitOfWork, at: Moment) -> list[Aggregate]:
@@ -291,13 +285,14 @@ async def end_waiting(
     """Gives up what is under way on a backup; what is to be stored with that. `cancelled` says
     that somebody wants it so."""
     target = backup.restoring_to
+    keys = await not_waited_for(backup, work, at)
     backup_giving_up.end_waiting(backup, reason, at)
     if target is None:
-        return await released(backup, work, at)
+        return [*keys, *await released(backup, work, at)]
     volume = await work.load(Volume, UUID(target))
     end = of_volume.cancel_restore if cancelled else of_volume.restore_failed
     end(volume, str(backup.id), reason, at)
-    return [volume]
+    return [*keys, volume]
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

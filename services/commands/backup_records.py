@@ -8,11 +8,13 @@ import msgspec
 
 from domain.aggregates.backup import Backup, importing
 from domain.aggregates.quota_reservation import QuotaReservation
+from domain.encryption import checked_encryption
 from domain.errors import OverQuota
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
 from domain.quota import of_backup
 from services.commands.backup import checked_container
+from services.commands.encrypting import key_to_back_up
 from services.unit_of_work import UnitOfWork
 
 
@@ -30,6 +32,9 @@ class ImportBackup(msgspec.Struct, frozen=True, kw_only=True):
     record: importing.Record
     project_id: str
     user_id: str
+    key: UUID
+    """What its key is to be called, if it needs one: under the name that goes with its id, who made
+    the backup may have one in the same key manager."""
     at: Moment
 
 
@@ -39,7 +44,8 @@ async def export_backup(cmd: ExportBackup, work: UnitOfWork) -> importing.Record
 
 
 async def import_backup(cmd: ImportBackup, work: UnitOfWork) -> UUID:
-    """Backup and its quota in one append. Raises InvalidRequest, OverQuota."""
+    """Backup, its quota and the key that it needs in one append. Raises InvalidRequest,
+    OverQuota."""
     record = cmd.record
     backup = await work.load(Backup, record.id)
     parent = None
@@ -57,17 +63,21 @@ async def import_backup(cmd: ImportBackup, work: UnitOfWork) -> UUID:
     checked_name(record.name, field="name")
     checked_name(record.description, field="description")
     checked_metadata(record.metadata)
+    if record.encryption is not None:
+        checked_encryption(record.encryption)
     importing.request(
         backup,
         record,
         project_id=cmd.project_id,
         user_id=cmd.user_id,
         reservation_id=reservation.id,
+        key=cmd.key,
         parent=parent,
         at=cmd.at,
     )
+    key = key_to_back_up(backup, record.encryption_key_id, cmd.at)
     try:
-        await work.commit(reservation, backup, unchanged=[] if parent is None else [parent])
+        await work.commit(reservation, backup, *key, unchanged=[] if parent is None else [parent])
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

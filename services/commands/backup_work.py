@@ -1,16 +1,18 @@
 """Commands about backups from the processes that make, restore, delete and import them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from domain.aggregates.backup import Backup, importing, making, restoring
+from domain.aggregate import Aggregate
+from domain.aggregates.backup import Backup, encryption, importing, making, restoring
 from domain.aggregates.volume import Volume, backing_up
 from domain.event import Moment
 from services.commands import settling
 from services.commands.backup import released
+from services.commands.encrypting import not_waited_for, unneeded
 from services.unit_of_work import UnitOfWork
 
 
@@ -155,17 +157,22 @@ async def start_restore(cmd: StartRestore, work: UnitOfWork) -> int:
 
 
 async def finish_restore(cmd: FinishRestore, work: UnitOfWork) -> None:
-    """Backup and volume in one append. Raises Superseded."""
+    """Backup and volume, and the key that is of no use any more, in one append. Raises
+    Superseded."""
     backup = await work.load(Backup, cmd.id)
     backup.check_claim(cmd.attempt, "writing")
     volume = await work.load(Volume, UUID(backup.restoring_to or ""))
+    keys: Sequence[Aggregate]
     if cmd.failure is None:
+        key = encryption.restored_key(backup)
+        keys = await unneeded(volume, work, cmd.at)
         restoring.finish(backup, cmd.attempt, cmd.at)
-        backing_up.restored(volume, str(backup.id), cmd.at)
+        backing_up.restored(volume, str(backup.id), cmd.at, key=key)
     else:
+        keys = await not_waited_for(backup, work, cmd.at)
         restoring.fail(backup, cmd.attempt, cmd.failure, cmd.at)
         backing_up.restore_failed(volume, str(backup.id), cmd.failure, cmd.at)
-    await work.commit(backup, volume)
+    await work.commit(backup, volume, *keys)
 
 
 async def start_backup_deletion(cmd: StartBackupDeletion, work: UnitOfWork) -> int:
@@ -177,11 +184,12 @@ async def start_backup_deletion(cmd: StartBackupDeletion, work: UnitOfWork) -> i
 
 
 async def finish_backup_deletion(cmd: FinishBackupDeletion, work: UnitOfWork) -> None:
-    """Outcome and quota in one append. Raises Superseded, NotAllowed."""
+    """Outcome, quota and the end of its key in one append. Raises Superseded, NotAllowed."""
     backup = await work.load(Backup, cmd.id)
     if cmd.failure is None:
         backup.deleted(cmd.at)
-        await work.commit(backup, *await settling.give_back(backup, work, cmd.at))
+        key = await unneeded(backup, work, cmd.at)
+        await work.commit(backup, *key, *await settling.give_back(backup, work, cmd.at))
         return
     backup.deletion_failed(cmd.attempt, cmd.failure, cmd.at)
     await work.commit(backup, *await settling.keep(backup, work, cmd.at))

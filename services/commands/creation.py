@@ -115,12 +115,11 @@ async def create_volume(
     if cache is not None and cmd.image is not None:
         caching.keep(volume, cache.host, cmd.image.id, cmd.at)
     held: list[Aggregate] = [volume_type, *(() if original is None else original.held)]
+    read_with: Volume | Backup | None = None if original is None else original.of
     if cmd.backup_id is not None:
-        is_encrypted = volume_type.encryption is not None
-        held.append(
-            await claim(cmd.backup_id, volume, encrypted=is_encrypted, work=work, at=cmd.at)
-        )
-    key = encrypted(volume, volume_type, cmd.at, original=None if original is None else original.of)
+        read_with = await claim(cmd.backup_id, volume, volume_type, work, cmd.at)
+        held.append(read_with)
+    key = encrypted(volume, volume_type, cmd.at, original=read_with)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
         kept = [] if cache is None else [cache]

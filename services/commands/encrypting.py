@@ -1,6 +1,12 @@
-"""What commands about volumes do for those that are encrypted."""
+"""What commands do for volumes that are encrypted, and for what is made of them."""
 
-from domain.aggregates.encryption_key import EncryptionKey, key_of
+from collections.abc import Sequence
+from uuid import UUID
+
+from domain.aggregate import Aggregate
+from domain.aggregates.backup import Backup
+from domain.aggregates.backup import encryption as of_backup
+from domain.aggregates.encryption_key import EncryptionKey, key_of, restored_key
 from domain.aggregates.volume import Volume, encryption
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import FRONT_END
@@ -10,7 +16,7 @@ from services.unit_of_work import UnitOfWork
 
 
 def encrypted(
-    volume: Volume, volume_type: VolumeType, at: Moment, *, original: Volume | None
+    volume: Volume, volume_type: VolumeType, at: Moment, *, original: Volume | Backup | None
 ) -> list[EncryptionKey]:
     """Fixes how a new volume is encrypted; the key that it needs, to be stored in the same append.
 
@@ -33,10 +39,50 @@ def encrypted(
         )
     encryption.fix(volume, wanted, at)
     key = EncryptionKey.request(
-        volume.id,
+        key_of(volume.id),
+        volume_id=volume.id,
+        owner=volume.id,
+        owner_kind="volume",
         project_id=volume.project_id,
         encryption=wanted,
         cloned_from=None if original is None else original.encryption_key_id,
+        at=at,
+    )
+    return [key]
+
+
+def key_to_back_up(backup: Backup, cloned_from: str | None, at: Moment) -> list[EncryptionKey]:
+    """The key that a new backup needs, equal to that by which what it holds is encrypted; none
+    where that is not."""
+    if backup.encryption is None:
+        return []
+    key = EncryptionKey.request(
+        of_backup.key_of_backup(backup),
+        volume_id=UUID(backup.volume_id),
+        owner=backup.id,
+        owner_kind="backup",
+        project_id=backup.project_id,
+        encryption=backup.encryption,
+        cloned_from=cloned_from,
+        at=at,
+    )
+    return [key]
+
+
+def key_to_restore(backup: Backup, volume: Volume, at: Moment) -> list[EncryptionKey]:
+    """The key that a volume needs into which the backup is put back; none where neither is
+    encrypted. Raises InvalidRequest where the volume cannot be read then."""
+    of_backup.check_fits(backup, volume.encryption)
+    if backup.encryption is None:
+        return []
+    key = EncryptionKey.request(
+        restored_key(volume.id, volume.version),
+        volume_id=volume.id,
+        owner=backup.id,
+        owner_kind="restore",
+        project_id=volume.project_id,
+        encryption=backup.encryption,
+        cloned_from=backup.encryption_key_id,
         at=at,
     )
     return [key]
@@ -56,10 +102,25 @@ async def without_key(
     return [key]
 
 
-async def unneeded(volume: Volume, work: UnitOfWork, at: Moment) -> list[EncryptionKey]:
-    """The key of a volume that is gone, told so; none where it has none."""
-    if volume.encryption is None:
+async def unneeded(gone: Volume | Backup, work: UnitOfWork, at: Moment) -> Sequence[EncryptionKey]:
+    """The key of something that is gone, told so; none where it has none."""
+    if gone.encryption is None:
         return []
-    key = await work.load(EncryptionKey, key_of(volume.id))
+    if isinstance(gone, Volume):
+        return [await _going(encryption.key_of_volume(gone), work, at)]
+    return [await _going(of_backup.key_of_backup(gone), work, at)]
+
+
+async def not_waited_for(backup: Backup, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+    """The keys that are of no use once what is under way on a backup is given up: asked for before
+    that, and to be stored with it."""
+    names = [] if backup.restoring_key is None else [UUID(backup.restoring_key)]
+    if of_backup.awaits_key(backup):
+        names.append(of_backup.key_of_backup(backup))
+    return [await _going(name, work, at) for name in names]
+
+
+async def _going(id: UUID, work: UnitOfWork, at: Moment) -> EncryptionKey:
+    key = await work.load(EncryptionKey, id)
     key.request_destruction(at)
-    return [key]
+    return key

@@ -25,6 +25,7 @@ from domain.aggregates.volume.under_way import (
     Reversion,
 )
 from domain.event import Moment
+from services.commands import encrypting
 from services.unit_of_work import UnitOfWork
 
 
@@ -55,6 +56,7 @@ async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> 
         settled.append(transfer)
     if isinstance(given_up, BackingUp | Restoring):
         backup = await work.load(Backup, UUID(given_up.backup_id))
+        settled += await encrypting.not_waited_for(backup, work, at)
         backup_giving_up.end_waiting(backup, reason, at)
         settled += [backup, *await keep(backup, work, at)]
     if isinstance(given_up, Reversion):

@@ -212,6 +212,8 @@ SILENT: Mapping[type[Event], str] = {
     volume.backing_up.RestoreCancelled: "the backup tells",
     backup.CreationStarted: "creation is under way",
     backup.Captured: "creation is under way",
+    backup.KeyMade: "creation is under way",
+    backup.RestoreKeyMade: "restoring is under way",
     backup.RestoreStarted: "restoring is under way",
     backup.CancellationRequested: "deletion starts once the creation has ended",
     backup.DeletionStarted: "deletion is under way",

@@ -67,7 +67,15 @@ class BackingUp(_BackupWork):
 
     @reacts_to(events.Requested)
     async def make(self, requested: Recorded[events.Requested]) -> None:
-        """Raises NotAllowed if it is made already, or not wanted any more."""
+        """Raises NotAllowed if it is made already, waits for its key, or is not wanted any more."""
+        await self._make(requested)
+
+    @reacts_to(events.KeyMade)
+    async def make_with_key(self, made: Recorded[events.KeyMade]) -> None:
+        """Raises as `make`: when it was requested it could not be made yet."""
+        await self._make(made)
+
+    async def _make(self, requested: Recorded[Any]) -> None:
         id = requested.aggregate_id
         attempt = await self.run(StartBackup(id=id, worker=self.worker, at=self.moment(requested)))
         if attempt is None:
@@ -128,12 +136,12 @@ class BackingUp(_BackupWork):
             at = self.moment(cause)
             await self.run(RecordCaptured(id=now.id, attempt=attempt, at=at))
         told: list[Progress] = []
-        content = self._told(self.driver.read(source), told, now.id, attempt, cause)
+        content = self._told(self.driver.read(source), told, now, attempt, cause)
         writing = self.store.write(_kept_as(now), content, progress=told.append)
         return await self.called(writing, timeout_s=self._copy_timeout_s)
 
     async def _told(
-        self, blocks: Blocks, told: list[Progress], id: UUID, attempt: int, cause: Recorded[Any]
+        self, blocks: Blocks, told: list[Progress], now: Backup, attempt: int, cause: Recorded[Any]
     ) -> Blocks:
         """The blocks, as long as they are wanted; that it comes on is recorded meanwhile. Raises
         Superseded."""
@@ -142,12 +150,12 @@ class BackingUp(_BackupWork):
         async for block in blocks:
             reached = told[-1] if told else Progress(0, 0, 0)
             del told[:-1]
-            step = reached.done_bytes // self._step_bytes(cause)
+            step = reached.done_bytes // _step_bytes(now)
             if looked is None or step > percent or self.clock() - looked >= self._look:
                 looked, percent = self.clock(), step
                 await self.run(
                     RecordBackupProgress(
-                        id=id,
+                        id=now.id,
                         attempt=attempt,
                         done_bytes=reached.done_bytes,
                         object_count=reached.object_count,
@@ -156,9 +164,6 @@ class BackingUp(_BackupWork):
                     )
                 )
             yield block
-
-    def _step_bytes(self, requested: Recorded[events.Requested]) -> int:
-        return requested.event.size_gib * making.GIB * making.PROGRESS_PERCENT // 100
 
     async def _cancelled(self, id: UUID, attempt: int) -> bool:
         now = await self.read(id)
@@ -184,7 +189,17 @@ class Restoring(_BackupWork):
 
     @reacts_to(events.RestoreRequested)
     async def restore(self, requested: Recorded[events.RestoreRequested]) -> None:
-        """Raises NotAllowed if it is done already, or given up."""
+        """Raises NotAllowed if it is done already, waits for the volume's key, or is given up."""
+        await self._restore(requested)
+
+    @reacts_to(events.RestoreKeyMade)
+    async def restore_with_key(self, made: Recorded[events.RestoreKeyMade]) -> None:
+        """Raises as `restore`: when it was requested it could not be done yet."""
+        await self._restore(made)
+
+    async def _restore(
+        self, requested: Recorded[events.RestoreRequested] | Recorded[events.RestoreKeyMade]
+    ) -> None:
         id = requested.aggregate_id
         now = await self.read(id)
         if now.restoring_to != requested.event.volume_id:  # an old message, of another restore
@@ -230,6 +245,10 @@ def capture_of(backup: Backup) -> SnapshotSpec:
         pool=backup.made_on().partition("#")[2],
         project_id=backup.project_id,
     )
+
+
+def _step_bytes(backup: Backup) -> int:
+    return backup.size_gib * making.GIB * making.PROGRESS_PERCENT // 100
 
 
 def _read_from(backup: Backup) -> SnapshotSpec:

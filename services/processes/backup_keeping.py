@@ -73,7 +73,15 @@ class BackupImport(ProcessManager):
 
     @reacts_to(events.ImportRequested)
     async def look(self, requested: Recorded[events.ImportRequested]) -> None:
-        """Raises NotAllowed if that is known already."""
+        """Raises NotAllowed if that is known already, or it waits for its key."""
+        await self._look(requested)
+
+    @reacts_to(events.KeyMade)
+    async def look_with_key(self, made: Recorded[events.KeyMade]) -> None:
+        """Raises as `look`: when it was imported nothing could be told yet."""
+        await self._look(made)
+
+    async def _look(self, requested: Recorded[Any]) -> None:
         id = requested.aggregate_id
         now = await self.commands.aggregates.read(Backup, id)
         objects = stored_bytes = 0

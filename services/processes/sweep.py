@@ -74,7 +74,7 @@ async def sweep(commands: Commands, driver: Driver, *, backend: str, timeout_s: 
 async def sweep_keys(commands: Commands, keys: KeyManager) -> int:
     """Destroys the keys that the log says are not wanted; how many that were.
 
-    Such are all of a volume that is gone, and those beside the one that is recorded: of two
+    Such are all of what is gone, and those beside the one that is recorded: of two
     workers that both had a key made, the slower one died. Keys that the log does not know stay, as
     in `sweep`. Raises KeyRefused, Unavailable.
     """
@@ -86,7 +86,7 @@ async def sweep_keys(commands: Commands, keys: KeyManager) -> int:
             continue
         await keys.delete(key_id)
         swept += 1
-        log.warning("swept a key that no volume has", key=key_id, volume=key.volume_id)
+        log.warning("swept a key that nothing has", key=key_id, of=key.owner)
     return swept
 
 

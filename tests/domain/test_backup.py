@@ -112,6 +112,7 @@ def import_(backup: Backup, record: importing.Record, parent: Backup | None = No
         project_id=PROJECT,
         user_id="a-user",
         reservation_id=an_id(0x61),
+        key=an_id(0xE1),
         parent=parent,
         at=NOW,
     )
@@ -406,7 +407,7 @@ def test_every_event_happens_and_every_state_is_reached():
     said = {event for moves in LEGAL.values() for event, _ in moves.values() if event}
     taken = {verb for each in said for verb in each.split()}
     others = {"requested", "import_requested", "captured", "progressed", "described"}
-    others.add("metadata_changed")
+    others |= {"metadata_changed", "key_made", "restore_key_made"}
     assert taken | others == set(BACKUP.events)
     assert set(STATES) == set(BACKUP.states) - {NEW}
 

@@ -76,7 +76,15 @@ def test_the_key_follows_from_the_cipher(cipher, key_size, key):
 
 
 def a_new_key() -> EncryptionKey:
-    return EncryptionKey.request(an_id(1), project_id=PROJECT, encryption=LUKS, at=a_moment())
+    return EncryptionKey.request(
+        key_of(an_id(1)),
+        volume_id=an_id(1),
+        owner=an_id(1),
+        owner_kind="volume",
+        project_id=PROJECT,
+        encryption=LUKS,
+        at=a_moment(),
+    )
 
 
 def made(key: EncryptionKey) -> None:
@@ -107,7 +115,13 @@ LIVES: dict[str, list[Step]] = {
 }
 
 REQUEST = events.Requested(
-    volume_id=VOLUME, project_id=PROJECT, algorithm="aes", bits=256, cloned_from=None
+    volume_id=VOLUME,
+    project_id=PROJECT,
+    algorithm="aes",
+    bits=256,
+    cloned_from=None,
+    owner_kind="volume",
+    owner=VOLUME,
 )
 MADE = events.Made(volume_id=VOLUME, key_id="k")
 FAILED = events.MakingFailed(volume_id=VOLUME, reason="sealed")

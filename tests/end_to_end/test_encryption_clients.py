@@ -125,6 +125,27 @@ def test_an_encrypted_volume_has_a_key_as_long_as_it_lives(
     assert verified(lapilli)["compared"]["keys"] == 0
 
 
+def test_a_backup_of_an_encrypted_volume_has_a_key_of_its_own(
+    lapilli: Serve, cinder: Any, secret: Any
+) -> None:
+    volume = cinder.volumes.create(1, volume_type=secret.id)
+    in_status(cinder, volume, "available")
+    backup = cinder.backups.create(volume.id)
+    until(lambda: cinder.backups.get(backup.id).status == "available", what="backup")
+    of_backup = cinder.backups.get(backup.id).encryption_key_id
+    assert of_backup != cinder.volumes.get(volume.id).encryption_key_id
+    assert of_backup in {key.stem for key in keys_of(lapilli)} and len(keys_of(lapilli)) == 2
+    restored = cinder.restores.restore(backup.id)
+    until(
+        lambda: cinder.volumes.get(restored.volume_id).status == "available", what="restored volume"
+    )
+    assert len({json.loads(key.read_text())["material"] for key in keys_of(lapilli)}) == 1
+    assert (len(keys_of(lapilli)), verified(lapilli)["compared"]["keys"]) == (3, 3)
+    cinder.backups.delete(backup.id)
+    cinder.volumes.delete(restored.volume_id)
+    gone(lapilli, cinder, volume)
+
+
 def test_a_type_in_use_stays_encrypted(lapilli: Serve, cinder: Any, secret: Any) -> None:
     volume = cinder.volumes.create(1, volume_type=secret.id)
     in_status(cinder, volume, "available")

@@ -298,4 +298,9 @@ def imported(see: Sight) -> Fields:
     if found is None or found.state != "available":
         return None
     record = msgspec.structs.replace(record_of(found), id=see.new_id())
-    return {"record": record, "project_id": see.project_id, "user_id": "ann"}
+    return {
+        "record": record,
+        "project_id": see.project_id,
+        "user_id": "ann",
+        "key": see.new_id(),
+    }

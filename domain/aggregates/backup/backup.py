@@ -8,6 +8,7 @@ from uuid import UUID
 from domain.aggregate import Aggregate
 from domain.aggregates.backup import events
 from domain.aggregates.backup.events import Parent
+from domain.encryption import Encryption
 from domain.errors import InvalidRequest, NotAllowed, NotFound, Superseded
 from domain.event import Event, Moment
 from domain.lifecycle import Lifecycle
@@ -26,6 +27,7 @@ class Backup(Aggregate):
 
     kind: ClassVar[str] = "backup"
     lifecycle: ClassVar[Lifecycle] = BACKUP
+    snapshot_version: ClassVar[int] = 2
 
     project_id: str = ""
     volume_id: str = ""
@@ -55,6 +57,15 @@ class Backup(Aggregate):
     restoring_to: str | None = None
     """The volume that it is being put back into."""
     restoring_host: str | None = None
+    encryption: Encryption | None = None
+    """How what it holds is encrypted; None: it is not."""
+    encryption_key_id: str | None = None
+    key_name: str | None = None
+    """What its key is called, if another installation has one under the name that it would have."""
+    restoring_key: str | None = None
+    """The name of the key that the volume has once it is restored; None: it has none."""
+    restoring_key_id: str | None = None
+    """The same as the key manager calls it, once it is made."""
 
     @classmethod
     def request(
@@ -75,6 +86,7 @@ class Backup(Aggregate):
         parent: "Backup | None" = None,
         snapshot_id: UUID | None = None,
         snapshot_at: datetime | None = None,
+        encryption: Encryption | None = None,
         at: Moment,
     ) -> "Backup":
         """A backup of a volume, or of its snapshot as of `snapshot_at`, that is paid for in the
@@ -103,6 +115,7 @@ class Backup(Aggregate):
                 parent=Parent(str(parent.id), parent.container) if parent else None,
                 content_at=content_at,
                 reservation_id=str(reservation_id),
+                encryption=encryption,
             ),
             at,
         )
@@ -263,6 +276,7 @@ class Backup(Aggregate):
                 self.snapshot_id, self.host = event.snapshot_id, event.host
                 self._begun(event)
             case events.ImportRequested():
+                self.key_name = event.key
                 self._begun(event)
             case events.CreationStarted():
                 self.attempt = event.attempt
@@ -276,8 +290,13 @@ class Backup(Aggregate):
             case events.Created() | events.Imported():
                 self.percent, self.whole = 100, True
                 self.object_count, self.stored_bytes = event.object_count, event.stored_bytes
+            case events.KeyMade():
+                self.encryption_key_id = event.encryption_key_id
             case events.RestoreRequested():
                 self.restoring_to, self.restoring_host = event.volume_id, event.host
+                self.restoring_key = event.key
+            case events.RestoreKeyMade():
+                self.restoring_key_id = event.encryption_key_id
             case events.RestoreStarted():
                 self.attempt = event.attempt
             case events.Described():
@@ -293,7 +312,7 @@ class Backup(Aggregate):
         self.name, self.description = event.name, event.description
         self.metadata, self.reservations = event.metadata, [event.reservation_id]
         self.container, self.parent = event.container, event.parent
-        self.content_at = event.content_at
+        self.content_at, self.encryption = event.content_at, event.encryption
 
     def _ended(self, event: Event) -> None:
         match event:
@@ -308,6 +327,7 @@ class Backup(Aggregate):
                 self.fail_reason = None
             case events.Restored() | events.RestoreFailed():
                 self.restoring_to = self.restoring_host = None
+                self.restoring_key = self.restoring_key_id = None
             case _:
                 pass
 

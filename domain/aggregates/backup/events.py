@@ -2,9 +2,12 @@
 there the volume can be read, or written to."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from domain.codec import upcasts
+from domain.encryption import Encryption
 from domain.event import Event, event
 
 
@@ -15,7 +18,7 @@ class Parent(msgspec.Struct, frozen=True):
     container: str
 
 
-@event("backup.requested")
+@event("backup.requested", version=2)
 class Requested(Event, frozen=True):
     """A user asked for a backup of a volume, and quota for it was reserved in the same append.
 
@@ -37,6 +40,28 @@ class Requested(Event, frozen=True):
     parent: Parent | None
     content_at: datetime
     reservation_id: str
+    encryption: Encryption | None
+    """How what it holds is encrypted; then it is made once it has a key of its own."""
+
+
+@upcasts("backup.requested", from_version=1)
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Of encrypted volumes none were made."""
+    return {**fields, "encryption": None}
+
+
+@upcasts("backup.import_requested", from_version=1)
+def _imported_plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """As `_plain`."""
+    return {**fields, "encryption": None, "key": None}
+
+
+@event("backup.key_made")
+class KeyMade(Event, frozen=True):
+    """Its key is in the key manager, under this id; now it can be made, or looked for."""
+
+    host: str | None
+    encryption_key_id: str
 
 
 @event("backup.creation_started")
@@ -91,7 +116,7 @@ class CreationFailed(Event, frozen=True):
     reason: str
 
 
-@event("backup.import_requested")
+@event("backup.import_requested", version=2)
 class ImportRequested(Event, frozen=True):
     """Somebody has the record of a backup that another installation made, and quota for it was
     reserved in the same append. It is what the record says, if the store says the same."""
@@ -108,6 +133,9 @@ class ImportRequested(Event, frozen=True):
     parent: Parent | None
     content_at: datetime
     reservation_id: str
+    encryption: Encryption | None
+    key: str | None
+    """The name of the key that it is to have; null: what it holds is not encrypted."""
 
 
 @event("backup.imported")
@@ -128,12 +156,31 @@ class ImportFailed(Event, frozen=True):
     reason: str
 
 
-@event("backup.restore_requested")
+@event("backup.restore_requested", version=2)
 class RestoreRequested(Event, frozen=True):
     """A user wants it back in a volume, which waits for that by an event in the same append."""
 
     volume_id: str
     host: str
+    key: str | None
+    """The name of the key that the volume is to have, which has to be made first; null: what the
+    backup holds is not encrypted."""
+
+
+@upcasts("backup.restore_requested", from_version=1)
+def _restored_plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Of encrypted volumes there were none."""
+    return {**fields, "key": None}
+
+
+@event("backup.restore_key_made")
+class RestoreKeyMade(Event, frozen=True):
+    """The key that the volume is to have is in the key manager, under this id: it can be written
+    to."""
+
+    volume_id: str
+    host: str
+    encryption_key_id: str
 
 
 @event("backup.restore_started")

@@ -1,6 +1,7 @@
 """Making a backup, by a worker of the backend that has the volume."""
 
 from domain.aggregates.backup.backup import Backup
+from domain.aggregates.backup.encryption import check_key
 from domain.aggregates.backup.events import (
     Captured,
     Created,
@@ -17,7 +18,9 @@ GIB = 2**30
 
 
 def start(backup: Backup, worker: str, at: Moment) -> int:
-    """Claims the work and returns the attempt's number, by which the outcome is told."""
+    """Claims the work and returns the attempt's number, by which the outcome is told. Raises
+    NotAllowed while it waits for its key."""
+    check_key(backup)
     attempt = backup.attempt + 1
     started = CreationStarted(host=backup.made_on(), worker=worker, attempt=attempt)
     backup.record(started, at)

@@ -14,15 +14,23 @@ from domain.event import Moment
 
 
 def request(
-    backup: Backup, *, volume_id: UUID, host: str, volume_size_gib: int, at: Moment
+    backup: Backup,
+    *,
+    volume_id: UUID,
+    host: str,
+    volume_size_gib: int,
+    key: UUID | None = None,
+    at: Moment,
 ) -> None:
-    """Into a volume at `host`, which has to say that it waits for it in the same append.
+    """Into a volume at `host`, which has to say that it waits for it in the same append, as must be
+    asked for the `key` that the volume is to have.
 
     Raises NotAllowed unless the backup is available, InvalidRequest if the volume is too small.
     """
     backup.check_available("restore")
     check_fits(backup, volume_id, volume_size_gib)
-    backup.record(RestoreRequested(volume_id=str(volume_id), host=host), at)
+    name = None if key is None else str(key)
+    backup.record(RestoreRequested(volume_id=str(volume_id), host=host, key=name), at)
 
 
 def check_fits(backup: Backup, volume_id: UUID, volume_size_gib: int) -> None:
@@ -35,8 +43,11 @@ def check_fits(backup: Backup, volume_id: UUID, volume_size_gib: int) -> None:
 
 
 def start(backup: Backup, worker: str, at: Moment) -> int:
-    """Claims the work and returns the attempt's number. Raises NotAllowed if there is none."""
+    """Claims the work and returns the attempt's number. Raises NotAllowed if there is none,
+    and while the volume waits for its key."""
     volume_id, host = _target(backup)
+    if backup.restoring_key is not None and backup.restoring_key_id is None:
+        raise backup.not_allowed("restore without a key")
     attempt = backup.attempt + 1
     started = RestoreStarted(volume_id=volume_id, host=host, worker=worker, attempt=attempt)
     backup.record(started, at)

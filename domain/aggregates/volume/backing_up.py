@@ -1,11 +1,23 @@
 """What backups mean for a volume: one is made of it, or is put back into it (lifecycles 10)."""
 
+from typing import Any
+
+import msgspec
+
 from domain.aggregates.volume.under_way import BackingUp, Restoring
 from domain.aggregates.volume.volume import Volume, evolves
+from domain.codec import upcasts
 from domain.event import Event, Moment, event
 
 RESTORED_FROM = "src_backup_id"
 """The key, among a volume's metadata, of the backup that it was restored from (Cinder's)."""
+
+
+class RestoredKey(msgspec.Struct, frozen=True):
+    """A key, by its name and as the key manager calls it."""
+
+    name: str
+    encryption_key_id: str
 
 
 @event("volume.backup_begun")
@@ -30,11 +42,19 @@ class RestoreBegun(Event, frozen=True):
     backup_id: str
 
 
-@event("volume.restored")
+@event("volume.restored", version=2)
 class Restored(Event, frozen=True):
     """It holds what the backup holds, and nothing else."""
 
     backup_id: str
+    key: RestoredKey | None
+    """The key that it has from now on; null: it is not encrypted."""
+
+
+@upcasts("volume.restored", from_version=1)
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """Encrypted volumes had no backups."""
+    return {**fields, "key": None}
 
 
 @event("volume.restore_failed")
@@ -73,10 +93,10 @@ def begin_restore(volume: Volume, backup_id: str, at: Moment) -> None:
     volume.record(RestoreBegun(backup_id=backup_id), at)
 
 
-def restored(volume: Volume, backup_id: str, at: Moment) -> None:
+def restored(volume: Volume, backup_id: str, at: Moment, *, key: RestoredKey | None = None) -> None:
     """Its metadata say so, too. Raises NotAllowed unless that was under way."""
     _check(volume, backup_id)
-    volume.record(Restored(backup_id=backup_id), at)
+    volume.record(Restored(backup_id=backup_id, key=key), at)
     volume.change_metadata({**volume.metadata, RESTORED_FROM: backup_id}, at)
 
 
@@ -108,6 +128,13 @@ def _restoring(volume: Volume, event: RestoreBegun, at: Moment) -> None:
     volume.keeps_image_near = None  # it may hold something else from now on
 
 
-@evolves(BackupEnded, Restored, RestoreFailed, RestoreCancelled)
+@evolves(Restored)
+def _restored(volume: Volume, event: Restored, at: Moment) -> None:
+    volume.under_way = None
+    if event.key is not None:
+        volume.key_name, volume.encryption_key_id = event.key.name, event.key.encryption_key_id
+
+
+@evolves(BackupEnded, RestoreFailed, RestoreCancelled)
 def _over(volume: Volume, event: Event, at: Moment) -> None:
     volume.under_way = None

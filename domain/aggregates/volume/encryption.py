@@ -1,5 +1,8 @@
 """A volume that is encrypted: how that is fixed when it is asked for, and its key."""
 
+from uuid import UUID
+
+from domain.aggregates.encryption_key import key_of
 from domain.aggregates.volume.volume import Volume, evolves
 from domain.encryption import Encryption
 from domain.event import Event, Moment, event
@@ -39,6 +42,11 @@ def key_made(volume: Volume, key_id: str, at: Moment) -> None:
 def key_failed(volume: Volume, reason: str, at: Moment) -> None:
     """There will be no key, and so no volume. Raises NotAllowed as `key_made`."""
     volume.record(KeyFailed(reason=reason), at)
+
+
+def key_of_volume(volume: Volume) -> UUID:
+    """The key by which what is on it can be read."""
+    return key_of(volume.id) if volume.key_name is None else UUID(volume.key_name)
 
 
 @evolves(EncryptionFixed)

@@ -88,7 +88,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 13
+    snapshot_version: ClassVar[int] = 14
 
     project_id: str = ""
     size_gib: int = 0
@@ -122,6 +122,8 @@ class Volume(Aggregate):
     encryption: Encryption | None = None
     """None: it is not encrypted."""
     encryption_key_id: str | None = None
+    key_name: str | None = None
+    """What its key is called, if that is not the one that was asked for with it."""
     image: ChosenImage | None = None
     """What it holds from the beginning, or is to."""
     source: Source | None = None

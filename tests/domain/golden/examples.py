@@ -552,6 +552,8 @@ EXAMPLES: dict[str, Event] = {
         algorithm="aes",
         bits=256,
         cloned_from=None,
+        owner_kind="volume",
+        owner=str(AGGREGATE_ID),
     ),
     "encryption_key.requested.v2": encryption_key.Requested(
         volume_id=str(AGGREGATE_ID),
@@ -559,6 +561,17 @@ EXAMPLES: dict[str, Event] = {
         algorithm="aes",
         bits=256,
         cloned_from=KEY_ID,
+        owner_kind="volume",
+        owner=str(AGGREGATE_ID),
+    ),
+    "encryption_key.requested.v3": encryption_key.Requested(
+        volume_id=VOLUME_ID,
+        project_id=PROJECT_ID,
+        algorithm="aes",
+        bits=256,
+        cloned_from=KEY_ID,
+        owner_kind="backup",
+        owner=BACKUP_ID,
     ),
     "encryption_key.made.v1": encryption_key.Made(volume_id=str(AGGREGATE_ID), key_id=KEY_ID),
     "encryption_key.making_failed.v1": encryption_key.MakingFailed(
@@ -582,7 +595,10 @@ EXAMPLES: dict[str, Event] = {
     "volume.backup_begun.v1": backing_up.BackupBegun(backup_id=BACKUP_ID),
     "volume.backup_ended.v1": backing_up.BackupEnded(backup_id=BACKUP_ID),
     "volume.restore_begun.v1": backing_up.RestoreBegun(backup_id=BACKUP_ID),
-    "volume.restored.v1": backing_up.Restored(backup_id=BACKUP_ID),
+    "volume.restored.v1": backing_up.Restored(backup_id=BACKUP_ID, key=None),
+    "volume.restored.v2": backing_up.Restored(
+        backup_id=BACKUP_ID, key=backing_up.RestoredKey(SNAPSHOT_ID, KEY_ID)
+    ),
     "volume.restore_failed.v1": backing_up.RestoreFailed(
         backup_id=BACKUP_ID, reason="the disk is full"
     ),
@@ -606,7 +622,26 @@ EXAMPLES: dict[str, Event] = {
         parent=PARENT,
         content_at=MOMENT.at,
         reservation_id=RESERVATION_ID,
+        encryption=None,
     ),
+    "backup.requested.v2": backup.Requested(
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        volume_id=VOLUME_ID,
+        snapshot_id=SNAPSHOT_ID,
+        host=HOST,
+        availability_zone="nova",
+        size_gib=20,
+        name="monday",
+        description="before the upgrade",
+        metadata={"purpose": "database"},
+        container="nightly",
+        parent=PARENT,
+        content_at=MOMENT.at,
+        reservation_id=RESERVATION_ID,
+        encryption=ENCRYPTION,
+    ),
+    "backup.key_made.v1": backup.KeyMade(host=HOST, encryption_key_id=KEY_ID),
     "backup.creation_started.v1": backup.CreationStarted(
         host=HOST, worker="engine-storage1-4711", attempt=2
     ),
@@ -643,6 +678,24 @@ EXAMPLES: dict[str, Event] = {
         parent=PARENT,
         content_at=MOMENT.at,
         reservation_id=RESERVATION_ID,
+        encryption=None,
+        key=None,
+    ),
+    "backup.import_requested.v2": backup.ImportRequested(
+        project_id=PROJECT_ID,
+        user_id="9f8e7d6c5b4a39281706f5e4d3c2b1a0",
+        volume_id=VOLUME_ID,
+        availability_zone="nova",
+        size_gib=20,
+        name="monday",
+        description="before the upgrade",
+        metadata={"purpose": "database"},
+        container="nightly",
+        parent=PARENT,
+        content_at=MOMENT.at,
+        reservation_id=RESERVATION_ID,
+        encryption=ENCRYPTION,
+        key=SNAPSHOT_ID,
     ),
     "backup.imported.v1": backup.Imported(
         volume_id=VOLUME_ID, object_count=17, stored_bytes=45_678_901
@@ -650,7 +703,15 @@ EXAMPLES: dict[str, Event] = {
     "backup.import_failed.v1": backup.ImportFailed(
         volume_id=VOLUME_ID, parent=PARENT, reason="the store does not have it"
     ),
-    "backup.restore_requested.v1": backup.RestoreRequested(volume_id=VOLUME_ID, host=HOST),
+    "backup.restore_requested.v1": backup.RestoreRequested(
+        volume_id=VOLUME_ID, host=HOST, key=None
+    ),
+    "backup.restore_requested.v2": backup.RestoreRequested(
+        volume_id=VOLUME_ID, host=HOST, key=SNAPSHOT_ID
+    ),
+    "backup.restore_key_made.v1": backup.RestoreKeyMade(
+        volume_id=VOLUME_ID, host=HOST, encryption_key_id=KEY_ID
+    ),
     "backup.restore_started.v1": backup.RestoreStarted(
         volume_id=VOLUME_ID, host=HOST, worker="engine-storage1-4711", attempt=3
     ),

@@ -33,10 +33,10 @@ async def an_encrypted_type(stage, **changes: Any) -> str:
     return id
 
 
-async def has_key(stage, volume: dict[str, Any]) -> None:
+async def has_key(stage, owner: dict[str, Any], key_id: str = KEY) -> None:
     """The key manager's part."""
     command = FinishKeyMaking(
-        id=key_of(UUID(volume["id"])), key_id=KEY, at=stage.application.moment()
+        id=key_of(UUID(owner["id"])), key_id=key_id, at=stage.application.moment()
     )
     await stage.application.execute(command)
 
@@ -260,6 +260,23 @@ async def test_a_volume_whose_key_failed_is_in_error(stage):
         "status"
     ] == "error"
     await done(stage, "DELETE", f"/volumes/{volume['id']}")
+
+
+async def test_from_3_64_a_backup_of_an_encrypted_volume_shows_the_key_that_it_has(stage):
+    volume = await stage.volume(volume_type=await an_encrypted_type(stage))
+    await has_key(stage, volume)
+    await stage.provisioned(volume)
+    answer = await stage.ask("POST", "/backups", {"backup": {"volume_id": volume["id"]}})
+    assert answer.status_code == 202, answer.text
+    path = f"/backups/{answer.json()['backup']['id']}"
+
+    async def shown(mv: str) -> Any:
+        found = (await stage.ask("GET", path, mv=mv)).json()["backup"]
+        return found.get("encryption_key_id", "nothing")
+
+    assert await shown("3.64") == "nothing"
+    await has_key(stage, answer.json()["backup"], "another")
+    assert [await shown(mv) for mv in ("3.63", "3.64")] == ["nothing", "another"]
 
 
 async def test_an_encrypted_type_that_is_multiattach_makes_no_volumes(stage):

@@ -50,7 +50,7 @@ async def test_the_history_of_a_volume_tells_of_its_key(deployment):
     async with parts_of(deployment) as parts:
         told = await history.history(parts.log, SECRET)
     verbs = [line.entry.topic for line in told.lines]
-    assert "encryption_key.requested.v2" in verbs and "encryption_key.made.v1" in verbs
+    assert "encryption_key.requested.v3" in verbs and "encryption_key.made.v1" in verbs
 
 
 Damage = Callable[[Deployment], Awaitable[None]]
@@ -93,7 +93,13 @@ async def a_key_that_outlives_its_volume(deployment: Deployment) -> None:
 
 async def a_key_of_a_plain_volume(deployment: Deployment) -> None:
     event = encryption_key.Requested(
-        volume_id=str(PLAIN), project_id=PROJECT, algorithm="aes", bits=256, cloned_from=None
+        volume_id=str(PLAIN),
+        project_id=PROJECT,
+        algorithm="aes",
+        bits=256,
+        cloned_from=None,
+        owner_kind="volume",
+        owner=str(PLAIN),
     )
     appended(key_of(PLAIN), 1, event)(deployment)
 

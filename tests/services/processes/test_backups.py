@@ -330,7 +330,11 @@ async def test_what_nobody_goes_on_with_is_given_up_after_its_deadline(waiting):
             id=BACKUP, volume_id=an_id(1), size_gib=2, container=DEFAULT_CONTAINER,
             content_at=a_moment().at, availability_zone="nova",
         )  # fmt: skip
-        await run(ImportBackup(record=record, project_id=PROJECT, user_id="u", at=a_moment()))
+        await run(
+            ImportBackup(
+                record=record, project_id=PROJECT, user_id="u", key=an_id(0xE1), at=a_moment()
+            )
+        )
     else:
         await back_up(ring)
         if waiting != "requested":
