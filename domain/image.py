@@ -22,6 +22,12 @@ ImageUnacceptable), there was no room for it on its way (ImageTooBig), or it did
 Visibility = Literal["public", "community", "shared", "private"]
 """Who may see an image, in Glance's words."""
 
+KEY_PROPERTY = "cinder_encryption_key_id"
+"""The property of an image that names the key by which its disk can be read, in Cinder's words."""
+
+KEY_POLICY = ("cinder_encryption_key_deletion_policy", "on_image_deletion")
+"""The property by which Glance destroys that key when it deletes the image."""
+
 _OF_THE_SERVICE_ITSELF = ("os_glance", "img_signature", "cinder_encryption_key")
 """How names of properties begin that say something of the image's bytes in their store."""
 
@@ -61,15 +67,13 @@ class ChosenImage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return digests_of(self.checksum, self.os_hash_algo, self.os_hash_value)
 
     @property
-    def is_encrypted(self) -> bool:
-        """Whether its disk can be read only with a key that is not known here."""
-        return "cinder_encryption_key_id" in self.properties
+    def encryption_key_id(self) -> str | None:
+        """The key by which its disk can be read, as the image says; None: it needs none."""
+        return self.properties.get(KEY_PROPERTY)
 
     def check_fits(self, size_gib: int) -> None:
         """Raises InvalidRequest unless a volume of that size can hold it."""
         room = size_gib * GIB
-        if self.is_encrypted:
-            raise InvalidRequest(f"Image {self.id} is encrypted: it cannot become a volume.")
         if (self.size or 0) > room:
             raise InvalidRequest(
                 f"Image {self.id} has {_gib(self.size or 0)} GiB, more than the volume's"

@@ -119,6 +119,7 @@ VOLUME = Lifecycle(
         ("reversion_refused",      ["available"],                  STAYS),
         ("reversion_failed",       ["available"],                  "error"),
         ("upload_requested",       ["available"],                  STAYS),
+        ("upload_key_made",        ["available"],                  STAYS),
         ("upload_started",         ["available"],                  STAYS),
         ("uploaded",               ["available"],                  STAYS),
         ("upload_failed",          ["available"],                  STAYS),

@@ -58,6 +58,8 @@ VOLUME_OPERATION = Lifecycle(
         ("reversion_failed",       ["rewriting"],                     IDLE),
         # its content becomes an image
         ("upload_requested",       [IDLE],                            "uploading"),
+        # of one that is encrypted: it has a key of its own before anything is sent
+        ("upload_key_made",        ["uploading"],                     STAYS),
         # again in sending, as above; what it goes on with is decided by what is there of the image
         ("upload_started",         ["uploading", "sending"],          "sending"),
         ("uploaded",               ["sending"],                       IDLE),

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from adapters.image_service.port import ImageRefused
+from domain.aggregates.volume.under_way import Upload as UnderWay
 from domain.errors import InvalidRequest, NotAllowed, Unavailable
 from domain.image import UploadedImage, Visibility
 from projections import volume_types
@@ -70,7 +71,7 @@ async def upload(call: Call, wanted: Upload) -> Response:
     image_id = call.application.new_id()
     insists = is_yes(wanted.force) and call.application.settings.image_service.upload_attached
     at = call.moment()
-    image = await call.application.execute(
+    upload: UnderWay = await call.application.execute(
         UploadVolume(
             id=row.id,
             project_id=call.visible_project,
@@ -80,13 +81,14 @@ async def upload(call: Call, wanted: Upload) -> Response:
             at=at,
         )
     )
-    try:
-        about = as_asked(image, row.project_id)
-        await call.application.images.create(about, image_id=image_id)
-    except (ImageRefused, Unavailable) as failed:
-        await _abandon(call, row.id, image_id, str(failed))
-        raise InvalidRequest(str(failed)) from None
-    return call.json(202, UploadAnswer(await _shown(call, row, image_id, image)))
+    if not upload.awaits_key:  # else its worker makes it, once there is the key that it names
+        try:
+            about = as_asked(upload.image, row.project_id)
+            await call.application.images.create(about, image_id=image_id)
+        except (ImageRefused, Unavailable) as failed:
+            await _abandon(call, row.id, image_id, str(failed))
+            raise InvalidRequest(str(failed)) from None
+    return call.json(202, UploadAnswer(await _shown(call, row, image_id, upload.image)))
 
 
 def _asked(call: Call, wanted: Upload) -> UploadedImage:

@@ -17,6 +17,7 @@ from domain.aggregates.volume import (
     Rescheduled,
     Volume,
     backing_up,
+    uploading,
 )
 from domain.aggregates.volume.encryption import EncryptionFixed
 from domain.errors import InvalidRequest, NotFound
@@ -180,6 +181,8 @@ def _keys(id: UUID, event: Event) -> list[UUID]:
             return [key_of(id)]
         case backup.ImportRequested() | backup.RestoreRequested() if event.key is not None:
             return [UUID(event.key)]
+        case uploading.UploadRequested() if event.encrypted:
+            return [key_of(UUID(event.image_id))]
         case backing_up.Restored() if event.key is not None:
             return [UUID(event.key.name)]
         case _:

@@ -9,6 +9,7 @@ from domain.aggregates.backup import encryption as of_backup
 from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume import encryption as of_volume
+from domain.aggregates.volume.under_way import Upload
 from domain.errors import Unavailable
 from services.audit.replay import Replay
 from services.audit.report import Finding, Note
@@ -57,6 +58,8 @@ def _needless(key: EncryptionKey, replay: Replay) -> str | None:
     """What is wrong with a key that nobody has."""
     owner = replay.aggregates.get(UUID(key.owner))
     match owner:
+        case _ if key.owner_kind == "image":
+            return None if key.state != "requested" else _no_image(key, replay)
         case Backup() if key.owner_kind == "restore":
             waited_for = owner.restoring_key == key.name
         case Volume() if owner.encryption is not None:  # it had that before it was restored
@@ -66,6 +69,14 @@ def _needless(key: EncryptionKey, replay: Replay) -> str | None:
     if waited_for or key.state in GOING:
         return None
     return f"is the key of {key.owner_kind} {key.owner}, which has another, and it is {key.state}"
+
+
+def _no_image(key: EncryptionKey, replay: Replay) -> str | None:
+    of = replay.aggregates.get(UUID(key.volume_id))
+    upload = of.under_way if isinstance(of, Volume) else None
+    if isinstance(upload, Upload) and upload.image_id == key.owner:
+        return None
+    return f"is the key of image {key.owner}, which nobody makes"
 
 
 class KeyAudit:
@@ -108,7 +119,11 @@ class KeyAudit:
 
     def _missing(self, there: dict[str, str]) -> dict[str, str]:
         """Whose the keys are that should be there and are not, by the key's id."""
-        due = {each.key_id: each for each in _keys(self._replay) if each.state == "available"}
+        due = {  # that of an image is destroyed by who deletes the image
+            each.key_id: each
+            for each in _keys(self._replay)
+            if each.state == "available" and each.owner_kind != "image"
+        }
         return {id: key.owner for id, key in due.items() if id is not None and id not in there}
 
     def _orphans(self, there: dict[str, str]) -> dict[str, str]:

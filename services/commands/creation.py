@@ -20,7 +20,7 @@ from domain.metadata import checked_metadata, checked_name
 from domain.quota import GIGABYTES, MAX_USAGE, VOLUMES, of_type
 from services.commands.backup import claim, restored_from
 from services.commands.copying import CopyRules, Original, check_copy, original_of
-from services.commands.encrypting import encrypted
+from services.commands.encrypting import encrypted, key_of_image
 from services.commands.placing import allowed_zones, checked_hints
 from services.unit_of_work import UnitOfWork
 
@@ -115,11 +115,16 @@ async def create_volume(
     if cache is not None and cmd.image is not None:
         caching.keep(volume, cache.host, cmd.image.id, cmd.at)
     held: list[Aggregate] = [volume_type, *(() if original is None else original.held)]
-    read_with: Volume | Backup | None = None if original is None else original.of
+    read_with = None if original is None else original.of.encryption_key_id
     if cmd.backup_id is not None:
-        read_with = await claim(cmd.backup_id, volume, volume_type, work, cmd.at)
-        held.append(read_with)
-    key = encrypted(volume, volume_type, cmd.at, original=read_with)
+        backup = await claim(cmd.backup_id, volume, volume_type, work, cmd.at)
+        held.append(backup)
+        read_with = backup.encryption_key_id
+    of_image = None if cmd.image is None else await key_of_image(cmd.image, volume_type, work)
+    if of_image is not None:
+        held.append(of_image)
+        read_with = of_image.key_id
+    key = encrypted(volume, volume_type, read_with, cmd.at)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
         kept = [] if cache is None else [cache]

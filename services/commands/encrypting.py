@@ -7,23 +7,23 @@ from domain.aggregate import Aggregate
 from domain.aggregates.backup import Backup
 from domain.aggregates.backup import encryption as of_backup
 from domain.aggregates.encryption_key import EncryptionKey, key_of, restored_key
-from domain.aggregates.volume import Volume, encryption
+from domain.aggregates.volume import Volume, encryption, uploading
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import FRONT_END
 from domain.errors import InvalidRequest
 from domain.event import Moment
+from domain.image import ChosenImage
 from services.unit_of_work import UnitOfWork
 
 
 def encrypted(
-    volume: Volume, volume_type: VolumeType, at: Moment, *, original: Volume | Backup | None
+    volume: Volume, volume_type: VolumeType, cloned_from: str | None, at: Moment
 ) -> list[EncryptionKey]:
     """Fixes how a new volume is encrypted; the key that it needs, to be stored in the same append.
 
     None where its type is not encrypted. What it holds from the beginning is encrypted with the key
-    of the `original`: its own key is equal to that, and never the same one. Raises InvalidRequest
-    where several hosts may write (Cinder: 400), and where an image would have to be encrypted on
-    its way.
+    `cloned_from`: its own key is equal to that, and never the same one. Raises InvalidRequest where
+    several hosts may write (Cinder: 400), and where an image would have to be encrypted on its way.
     """
     wanted = volume_type.encryption
     if wanted is None:
@@ -32,10 +32,11 @@ def encrypted(
         raise InvalidRequest(
             f"Volume type {volume_type.name} is encrypted and multiattach: volumes cannot be both."
         )
-    if volume.image is not None and wanted.control_location == FRONT_END:
+    sealed = wanted.control_location == FRONT_END
+    if volume.image is not None and sealed and volume.image.encryption_key_id is None:
         raise InvalidRequest(
             f"Volume type {volume_type.name} is encrypted by the hosts that volumes are attached"
-            " to: an image cannot be written to such a volume."
+            f" to, and image {volume.image.id} is not: it cannot be written to such a volume."
         )
     encryption.fix(volume, wanted, at)
     key = EncryptionKey.request(
@@ -45,10 +46,61 @@ def encrypted(
         owner_kind="volume",
         project_id=volume.project_id,
         encryption=wanted,
-        cloned_from=None if original is None else original.encryption_key_id,
+        cloned_from=cloned_from,
         at=at,
     )
     return [key]
+
+
+async def key_of_image(
+    image: ChosenImage, volume_type: VolumeType, work: UnitOfWork
+) -> EncryptionKey | None:
+    """The key of an image that is encrypted, which must be unchanged in the append that makes a
+    volume of it; None where it is not.
+
+    Only an image that was made here, of a volume, and still names the key that it got then, is
+    taken at its word: whoever may write an image's properties could name anybody's key. Raises
+    InvalidRequest for others, and where volumes of the type are encrypted otherwise.
+    """
+    if image.encryption_key_id is None:
+        return None
+    key = await work.load(EncryptionKey, key_of(UUID(image.id)))
+    if key.state != "available" or key.key_id != image.encryption_key_id:
+        raise InvalidRequest(
+            f"Image {image.id} is encrypted with a key that it did not get here: it cannot become a"
+            " volume."
+        )
+    of = await work.load(Volume, UUID(key.volume_id))
+    if volume_type.encryption != of.encryption:
+        raise InvalidRequest(
+            f"Volume type {volume_type.name} is not encrypted as image {image.id} is."
+        )
+    return key
+
+
+def key_to_upload(volume: Volume, image_id: UUID, at: Moment) -> list[EncryptionKey]:
+    """The key that an image of a volume needs; none where what is sent of it is not encrypted."""
+    if volume.encryption is None or not uploading.is_sealed(volume):
+        return []
+    key = EncryptionKey.request(
+        key_of(image_id),
+        volume_id=volume.id,
+        owner=image_id,
+        owner_kind="image",
+        project_id=volume.project_id,
+        encryption=volume.encryption,
+        cloned_from=volume.encryption_key_id,
+        at=at,
+    )
+    return [key]
+
+
+async def key_of_upload(volume: Volume, work: UnitOfWork, at: Moment) -> list[EncryptionKey]:
+    """The key of an image that will not be, before its upload is given up: to be stored with that.
+    None where it has none."""
+    image_id = UUID(uploading.under_way(volume).image_id)
+    key = await work.load(EncryptionKey, key_of(image_id))
+    return [await _going(key.id, work, at)] if key.exists else []
 
 
 def key_to_back_up(backup: Backup, cloned_from: str | None, at: Moment) -> list[EncryptionKey]:

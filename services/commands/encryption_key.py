@@ -11,7 +11,7 @@ from domain.aggregates.backup import Backup, restoring
 from domain.aggregates.backup import encryption as of_backup
 from domain.aggregates.backup import giving_up as backup_giving_up
 from domain.aggregates.encryption_key import EncryptionKey, OwnerKind
-from domain.aggregates.volume import Volume, backing_up
+from domain.aggregates.volume import Volume, backing_up, uploading
 from domain.aggregates.volume import encryption as of_volume
 from domain.event import Moment
 from services.commands import backup, settling
@@ -80,13 +80,23 @@ async def _restore(key: EncryptionKey, cmd: FinishKeyMaking, work: UnitOfWork) -
     return [restored, volume]
 
 
+async def _image(key: EncryptionKey, cmd: FinishKeyMaking, work: UnitOfWork) -> list[Aggregate]:
+    volume = await work.load(Volume, UUID(key.volume_id))
+    if cmd.key_id is not None:
+        uploading.key_made(volume, key.owner, cmd.key_id, cmd.at)
+    else:
+        uploading.check_awaits_key(volume, key.owner)
+        uploading.give_up(volume, _failure(cmd), cmd.at)
+    return [volume]
+
+
 def _failure(cmd: FinishKeyMaking) -> str:
     return f"its key was not made: {cmd.failure}"
 
 
 _HEARD_BY: Mapping[
     OwnerKind, Callable[[EncryptionKey, FinishKeyMaking, UnitOfWork], Awaitable[list[Aggregate]]]
-] = {"volume": _volume, "backup": _backup, "restore": _restore}
+] = {"volume": _volume, "backup": _backup, "restore": _restore, "image": _image}
 """How what a key is for hears that it is made, or not: to be stored with that."""
 
 

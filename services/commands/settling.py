@@ -23,6 +23,7 @@ from domain.aggregates.volume.under_way import (
     Restoring,
     Retype,
     Reversion,
+    Upload,
 )
 from domain.event import Moment
 from services.commands import encrypting
@@ -46,10 +47,12 @@ async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> 
     """Gives up what is under way on a volume; what is to be stored with that."""
     given_up = volume.under_way
     move = None
+    settled: list[Aggregate] = []
     if isinstance(given_up, Retype | Migration):
         move = await work.load(Move, UUID(given_up.move_id))
+    if isinstance(given_up, Upload):
+        settled += await encrypting.key_of_upload(volume, work, at)
     paid_by = giving_up.give_up(volume, reason, at, move=move)
-    settled: list[Aggregate] = []
     if isinstance(given_up, Offer):
         transfer = await work.load(Transfer, UUID(given_up.transfer_id))
         transfer.withdraw(reason, at)

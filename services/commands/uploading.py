@@ -7,8 +7,10 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregates.volume import Volume, uploading
+from domain.aggregates.volume.under_way import Upload
 from domain.event import Moment
 from domain.image import UploadedImage
+from services.commands.encrypting import key_of_upload, key_to_upload
 from services.unit_of_work import UnitOfWork
 
 
@@ -55,20 +57,22 @@ class FinishUpload(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-async def upload_volume(cmd: UploadVolume, work: UnitOfWork) -> UploadedImage:
-    """The image as it is to be made. Raises NotFound, NotAllowed, InvalidRequest."""
+async def upload_volume(cmd: UploadVolume, work: UnitOfWork) -> Upload:
+    """What is to become of it, and the key that the image needs, in one append. Raises NotFound,
+    NotAllowed, InvalidRequest."""
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     uploading.request(volume, str(cmd.image_id), cmd.image, cmd.at, attached=cmd.attached)
-    await work.commit(volume)
-    return uploading.under_way(volume).image
+    await work.commit(volume, *key_to_upload(volume, cmd.image_id, cmd.at))
+    return uploading.under_way(volume)
 
 
 async def abandon_upload(cmd: AbandonUpload, work: UnitOfWork) -> None:
     """Raises NotAllowed if it is over."""
     volume = await work.load(Volume, cmd.id)
     _check_still(volume, str(cmd.image_id))
+    keys = await key_of_upload(volume, work, cmd.at)
     uploading.give_up(volume, cmd.reason, cmd.at)
-    await work.commit(volume)
+    await work.commit(volume, *keys)
 
 
 async def start_upload(cmd: StartUpload, work: UnitOfWork) -> int:
@@ -82,13 +86,15 @@ async def start_upload(cmd: StartUpload, work: UnitOfWork) -> int:
 
 
 async def finish_upload(cmd: FinishUpload, work: UnitOfWork) -> None:
-    """Raises Superseded."""
+    """The outcome, and the end of a key that no image has, in one append. Raises Superseded."""
     volume = await work.load(Volume, cmd.id)
     if cmd.failure is None:
         uploading.succeed(volume, cmd.attempt, cmd.at)
-    else:
-        uploading.fail(volume, cmd.attempt, cmd.failure, cmd.at)
-    await work.commit(volume)
+        await work.commit(volume)
+        return
+    keys = await key_of_upload(volume, work, cmd.at)
+    uploading.fail(volume, cmd.attempt, cmd.failure, cmd.at)
+    await work.commit(volume, *keys)
 
 
 def _check_still(volume: Volume, image_id: str) -> None:

@@ -213,6 +213,7 @@ SILENT: Mapping[type[Event], str] = {
     backup.CreationStarted: "creation is under way",
     backup.Captured: "creation is under way",
     backup.KeyMade: "creation is under way",
+    volume.uploading.UploadKeyMade: "the upload is under way",
     backup.RestoreKeyMade: "restoring is under way",
     backup.RestoreStarted: "restoring is under way",
     backup.CancellationRequested: "deletion starts once the creation has ended",

@@ -56,7 +56,17 @@ class Uploading(BackendWork):
 
     @reacts_to(uploading.UploadRequested)
     async def send(self, requested: Recorded[uploading.UploadRequested]) -> None:
-        """Raises NotAllowed if it is sent already, or given up."""
+        """Raises NotAllowed if it is sent already, waits for its key, or is given up."""
+        await self._make(requested)
+
+    @reacts_to(uploading.UploadKeyMade)
+    async def send_with_key(self, made: Recorded[uploading.UploadKeyMade]) -> None:
+        """Raises as `send`: when it was requested nothing could be sent yet."""
+        await self._make(made)
+
+    async def _make(
+        self, requested: Recorded[uploading.UploadRequested] | Recorded[uploading.UploadKeyMade]
+    ) -> None:
         id, wanted = requested.aggregate_id, requested.event
         attempt = await self.run(
             StartUpload(
@@ -68,7 +78,7 @@ class Uploading(BackendWork):
             )
         )
         try:
-            failure = await self._sent(id, attempt, wanted)
+            failure = await self._sent(id, attempt)
             await self.run(
                 FinishUpload(id=id, attempt=attempt, failure=failure, at=self.moment(requested))
             )
@@ -84,11 +94,11 @@ class Uploading(BackendWork):
         """Raises Unavailable: until the image service is back, the image stays."""
         await self._remove(failed.event.image_id)
 
-    async def _sent(self, id: UUID, attempt: int, wanted: uploading.UploadRequested) -> str | None:
+    async def _sent(self, id: UUID, attempt: int) -> str | None:
         """Why it failed, if it did. Raises Superseded."""
         try:
             await self.called(
-                self._send(await self._read(id), attempt, wanted), timeout_s=self._send_timeout_s
+                self._send(await self._read(id), attempt), timeout_s=self._send_timeout_s
             )
         except DriverFailure as failed:
             return failed.reason
@@ -104,8 +114,10 @@ class Uploading(BackendWork):
             return str(failed)
         return None
 
-    async def _send(self, volume: Volume, attempt: int, wanted: uploading.UploadRequested) -> None:
-        about, image_id = as_asked(wanted.image, wanted.project_id), wanted.image_id
+    async def _send(self, volume: Volume, attempt: int) -> None:
+        volume.check_claim(attempt, "sending")
+        wanted = uploading.under_way(volume)
+        about, image_id = as_asked(wanted.image, volume.project_id), wanted.image_id
         await self._images.create(about, image_id=UUID(image_id))
         image = await self._images.show(image_id, project_id=None)
         spec = spec_of_volume(volume)

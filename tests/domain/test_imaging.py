@@ -18,7 +18,6 @@ replace = msgspec.structs.replace
         ({"size": 2 * GIB + 1}, "has 3 GiB, more than the volume's 2"),
         ({"min_disk": 3}, "at least 3 GiB"),
         ({"virtual_size": 2 * GIB + 1}, "a disk of 3 GiB"),
-        ({"properties": {"cinder_encryption_key_id": "k"}}, "is encrypted"),
     ],
 )
 def test_an_image_that_does_not_fit_is_not_chosen(changes, why):

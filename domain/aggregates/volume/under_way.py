@@ -82,6 +82,8 @@ class Upload(msgspec.Struct, frozen=True, tag=True):
 
     image_id: str
     image: UploadedImage
+    awaits_key: bool = False
+    """Whether it cannot be sent until it has a key of its own."""
 
     @property
     def paid_by(self) -> Sequence[str]:

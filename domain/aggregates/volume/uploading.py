@@ -1,15 +1,19 @@
 """A volume whose content becomes an image, while it stays what it is."""
 
+from typing import Any
+
+import msgspec
+
 from domain.aggregates.volume.attachment import DETACHED
 from domain.aggregates.volume.under_way import Upload
 from domain.aggregates.volume.volume import Volume, evolves
+from domain.codec import upcasts
 from domain.encryption import FRONT_END
-from domain.errors import InvalidRequest
 from domain.event import Event, Moment, event
-from domain.image import UploadedImage, passed_on
+from domain.image import KEY_POLICY, KEY_PROPERTY, UploadedImage, passed_on
 
 
-@event("volume.upload_requested")
+@event("volume.upload_requested", version=2)
 class UploadRequested(Event, frozen=True):
     """A user wants an image of it, which is made under this id before its bytes are sent."""
 
@@ -18,6 +22,23 @@ class UploadRequested(Event, frozen=True):
     size_gib: int
     image_id: str
     image: UploadedImage
+    encrypted: bool
+    """Whether the image has to have a key of its own before anything is sent."""
+
+
+@upcasts("volume.upload_requested", from_version=1)
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """What is encrypted by hosts was refused."""
+    return {**fields, "encrypted": False}
+
+
+@event("volume.upload_key_made")
+class UploadKeyMade(Event, frozen=True):
+    """The key of the image is in the key manager, under this id: now it can be made and sent."""
+
+    host: str
+    image_id: str
+    encryption_key_id: str
 
 
 @event("volume.upload_started")
@@ -52,18 +73,14 @@ def request(
 ) -> None:
     """Wants it to become that image, with the properties of the image that it was made from.
 
-    `attached` permits it while a server may write to it. Raises NotAllowed, and InvalidRequest
-    where what is on it is encrypted by the hosts it is attached to.
+    `attached` permits it while a server may write to it. What is encrypted by the hosts that it is
+    attached to is sent as it is: where it is `is_sealed`, the image's key must be asked for in the
+    same append. Raises NotAllowed.
     """
     if attached:
         volume.check_free("upload")
     else:
         volume.check_available("upload")
-    if volume.encryption is not None and volume.encryption.control_location == FRONT_END:
-        raise InvalidRequest(
-            f"Volume {volume.id} is encrypted by the hosts it is attached to: nobody could read an"
-            " image of it."
-        )
     known = volume.image_metadata
     about = UploadedImage(
         name=image.name,
@@ -82,13 +99,38 @@ def request(
             size_gib=volume.size_gib,
             image_id=image_id,
             image=about,
+            encrypted=is_sealed(volume),
         ),
         at,
     )
 
 
+def is_sealed(volume: Volume) -> bool:
+    """Whether what its backend holds is encrypted, so that nobody reads an image of it without a
+    key."""
+    return volume.encryption is not None and volume.encryption.control_location == FRONT_END
+
+
+def check_awaits_key(volume: Volume, image_id: str) -> None:
+    """Raises NotAllowed unless it is to become that image, and waits for the image's key."""
+    upload = under_way(volume)
+    if upload.image_id != image_id or not upload.awaits_key:
+        raise volume.not_allowed("take the key of an image")
+
+
+def key_made(volume: Volume, image_id: str, key_id: str, at: Moment) -> None:
+    """The image's key is there. Raises NotAllowed as `check_awaits_key`."""
+    check_awaits_key(volume, image_id)
+    volume.record(
+        UploadKeyMade(host=volume.held_by(), image_id=image_id, encryption_key_id=key_id), at
+    )
+
+
 def start(volume: Volume, worker: str, at: Moment) -> int:
-    """Claims the work and returns the attempt's number, by which the outcome is told."""
+    """Claims the work and returns the attempt's number, by which the outcome is told. Raises
+    NotAllowed while the image waits for its key."""
+    if under_way(volume).awaits_key:
+        raise volume.not_allowed("upload without a key")
     attempt = volume.attempt + 1
     volume.record(UploadStarted(host=volume.held_by(), worker=worker, attempt=attempt), at)
     return attempt
@@ -127,7 +169,15 @@ def is_attached(volume: Volume) -> bool:
 
 @evolves(UploadRequested)
 def _requested(volume: Volume, event: UploadRequested, at: Moment) -> None:
-    volume.under_way = Upload(event.image_id, event.image)
+    volume.under_way = Upload(event.image_id, event.image, awaits_key=event.encrypted)
+
+
+@evolves(UploadKeyMade)
+def _key_made(volume: Volume, event: UploadKeyMade, at: Moment) -> None:
+    image = under_way(volume).image
+    key = {KEY_PROPERTY: event.encryption_key_id, KEY_POLICY[0]: KEY_POLICY[1]}
+    with_key = msgspec.structs.replace(image, properties={**image.properties, **key})
+    volume.under_way = Upload(event.image_id, with_key)
 
 
 @evolves(UploadStarted)

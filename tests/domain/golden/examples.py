@@ -493,6 +493,27 @@ EXAMPLES: dict[str, Event] = {
             min_ram=64,
             properties={"os_distro": "debian"},
         ),
+        encrypted=False,
+    ),
+    "volume.upload_requested.v2": uploading.UploadRequested(
+        host=HOST,
+        project_id=PROJECT_ID,
+        size_gib=20,
+        image_id=IMAGE.id,
+        image=UploadedImage(
+            name="golden",
+            disk_format="qcow2",
+            container_format="ovf",
+            visibility="shared",
+            protected=True,
+            min_disk=20,
+            min_ram=64,
+            properties={"os_distro": "debian"},
+        ),
+        encrypted=True,
+    ),
+    "volume.upload_key_made.v1": uploading.UploadKeyMade(
+        host=HOST, image_id=IMAGE.id, encryption_key_id=KEY_ID
     ),
     "volume.upload_started.v1": uploading.UploadStarted(
         host=HOST, worker="storage1:4711", attempt=2

@@ -7,6 +7,7 @@ import pytest
 
 from domain.aggregates.encryption_key import key_of
 from services.commands.encryption_key import FinishKeyMaking
+from tests.services.api.stage import PROJECT
 from tests.services.api.test_http import refused
 from tests.services.api.test_types import PRIVATE, a_type, done
 
@@ -260,6 +261,19 @@ async def test_a_volume_whose_key_failed_is_in_error(stage):
         "status"
     ] == "error"
     await done(stage, "DELETE", f"/volumes/{volume['id']}")
+
+
+async def test_an_image_of_an_encrypted_volume_is_not_there_before_its_key_is(stage):
+    volume = await stage.volume(volume_type=await an_encrypted_type(stage))
+    await has_key(stage, volume)
+    await stage.provisioned(volume)
+    body = {"os-volume_upload_image": {"image_name": "golden"}}
+    answer = await stage.ask("POST", f"/volumes/{volume['id']}/action", body)
+    assert answer.status_code == 202, answer.text
+    assert await stage.application.images.find("golden", project_id=PROJECT) == []
+    await has_key(stage, {"id": answer.json()["os-volume_upload_image"]["image_id"]}, "another")
+    verbs = [r.event.verb for r in await stage.application.store.events(UUID(volume["id"]))]
+    assert verbs[-2:] == ["upload_requested", "upload_key_made"]
 
 
 async def test_from_3_64_a_backup_of_an_encrypted_volume_shows_the_key_that_it_has(stage):

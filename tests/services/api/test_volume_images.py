@@ -69,7 +69,7 @@ REFUSED = [
     ({"min_disk": 2}, {}, 400, "at least 2 GiB"),
     ({"disk_format": "ploop"}, {}, 400, "ploop in bare"),
     ({"container_format": "compressed"}, {}, 400, "raw in compressed"),
-    ({"properties": {"cinder_encryption_key_id": "k"}}, {}, 400, "is encrypted"),
+    ({"properties": {"cinder_encryption_key_id": "k"}}, {}, 400, "did not get here"),
     ({"properties": {"cinder_img_volume_type": "gold"}}, {}, 404, "gold"),
     ({}, {"size": None}, 400, "size"),
 ]

@@ -4,11 +4,7 @@ import pytest
 
 from domain.aggregates.backup.importing import Record, record_of
 from domain.aggregates.encryption_key import key_of
-from domain.encryption import Encryption
 from domain.errors import InUse, InvalidRequest
-from services.audit import keys as audited
-from services.audit.replay import Replay
-from services.audit.stored import LogOfStore
 from services.commands.backup import ResetBackup
 from services.commands.backup_records import ImportBackup
 from services.commands.giving_up import GiveUp
@@ -27,22 +23,12 @@ from tests.services.processes.keeping import (
     the_backup,
 )
 from tests.services.processes.lateness import ALLOWED
-from tests.services.processes.ring import PATIENCE_S, Process, Ring, a_ring
+from tests.services.processes.ring import PATIENCE_S, Process, Ring
+from tests.services.processes.sealed import LUKS, an_encrypted_volume, assert_keys, key_id
 from tests.support.around import Outage, around
 from tests.support.builders import PROJECT, USER, a_moment, an_id
 
-LUKS = Encryption(provider="luks", cipher="aes-xts-plain64", key_size=256)
 DAY_S = 86_400.0
-
-
-async def an_encrypted_volume(content: str = "ab.c") -> Ring:
-    """It is available, and a host has written that."""
-    ring = await a_ring()
-    await ring.world.has_encryption(LUKS)
-    await ring.create()
-    await ring.go_on()
-    hold(ring, content)
-    return ring
 
 
 async def with_a_backup(content: str = "ab.c") -> Ring:
@@ -52,28 +38,6 @@ async def with_a_backup(content: str = "ab.c") -> Ring:
     await ring.go_on()
     await assert_kept(ring, content)
     return ring
-
-
-async def assert_keys(ring: Ring, *owned: str | None) -> None:
-    """The key manager has these keys, which are equal, and no other; audit finds the same."""
-    assert None not in owned and len(set(owned)) == len(owned)
-    assert set(await ring.keys.keys()) == set(owned)
-    assert len({(await ring.keys.get(str(key_id))).material for key_id in owned}) <= 1
-    replay = Replay()
-    for entry in await LogOfStore(ring.store).after(0, 10_000):
-        replay.take(entry)
-    assert list(audited.ties(replay)) == []
-
-    async def nothing() -> None:
-        pass
-
-    audit = audited.KeyAudit(replay, nothing)
-    await audit.check(ring.keys)
-    assert (audit.findings, audit.unchecked) == ([], [])
-
-
-async def key_id(ring: Ring, number: int = 1) -> str | None:
-    return (await ring.volume(number)).encryption_key_id
 
 
 # deaths
