@@ -4,6 +4,7 @@ import fcntl
 import os
 import sqlite3
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,24 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def engine(url: str, *, durable: bool = True, pool_size: int = 5) -> Engine:
+LOST_AFTER_S = 10.0
+"""How long the other end of a connection to PostgreSQL may be silent where it has to say something.
+Less than any request waits."""
+
+
+def engine(
+    url: str, *, durable: bool = True, pool_size: int = 5, lost_after_s: float = LOST_AFTER_S
+) -> Engine:
     """An engine whose transactions begin explicitly.
 
     SQLite runs in WAL mode with synchronous=FULL, so that what was committed survives the loss
     of power. `durable=False` (synchronous=NORMAL; on PostgreSQL synchronous_commit=off) is for
     what can be rebuilt: it survives every crash of a process of ours, and after a loss of power,
     or of the PostgreSQL server, is merely behind.
+
+    After `lost_after_s` seconds of silence a PostgreSQL that cannot be reached is given up, and
+    gives up a transaction in which nobody goes on. Such a one may hold the lock of the log: whoever
+    stands still, or was cut off, in the middle of an append would else stop everybody for ever.
     """
     if url.startswith("sqlite"):
         return _sqlite(url, durable=durable, pool_size=pool_size)
@@ -41,11 +53,34 @@ def engine(url: str, *, durable: bool = True, pool_size: int = 5) -> Engine:
         pool_pre_ping=True,  # a restart of the server costs nobody a request
         connect_args={
             "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            **({} if durable else {"options": "-c synchronous_commit=off"}),
+            **_keepalive("keepalives_", lost_after_s),
+            "tcp_user_timeout": _ms(lost_after_s),
+            "options": " ".join(
+                f"-c {name}={value}" for name, value in _session(durable, lost_after_s).items()
+            ),
         },
     )
+
+
+def _session(durable: bool, lost_after_s: float) -> Mapping[str, int | str]:
+    """What the server is told of this session."""
+    return {
+        **({} if durable else {"synchronous_commit": "off"}),
+        "idle_in_transaction_session_timeout": _ms(lost_after_s),
+        **_keepalive("tcp_keepalives_", lost_after_s),
+        "tcp_user_timeout": _ms(lost_after_s),
+    }
+
+
+def _keepalive(prefix: str, lost_after_s: float) -> Mapping[str, int]:
+    """Half of the time in silence, the rest for three questions."""
+    idle_s = max(1, int(lost_after_s / 2))
+    interval_s = max(1, int(lost_after_s / 6))
+    return {f"{prefix}idle": idle_s, f"{prefix}interval": interval_s, f"{prefix}count": 3}
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1_000)
 
 
 def for_writing(engine: Engine) -> Engine:

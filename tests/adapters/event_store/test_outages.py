@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from adapters import database
 from adapters.event_store.port import EventStore
@@ -21,6 +22,7 @@ from tests.adapters.event_store.contract import (
 )
 from tests.adapters.event_store.databases import create_tables, sql_store, stores
 from tests.support.builders import PROJECT, an_id
+from tests.support.patience import soon
 
 EVERYTHING: dict[str, Callable[[EventStore], Awaitable[object]]] = {
     "append": lambda store: store.append(created(2)),
@@ -88,6 +90,23 @@ async def test_what_was_told_to_be_stored_survives_the_death_of_postgresql(durab
         assert len(kept) % 2 == 0  # a volume and its reservation, always
         await assert_sound(store)
         await store.append(created(5000))
+
+
+@pytest.mark.postgres
+async def test_who_stands_still_in_the_middle_of_an_append_does_not_stop_others_for_ever(
+    postgres_url,
+):
+    await asyncio.to_thread(create_tables, postgres_url)
+    standing_still = database.engine(postgres_url, lost_after_s=0.1)
+    async with stores(postgres_url) as open_store:
+        store = open_store()
+        with standing_still.connect() as connection:
+            store._recorder.lock(connection)
+            await soon(store.append(created(1)))
+            with pytest.raises(DBAPIError):
+                store._recorder.last_position(connection)
+        await assert_all_works(store)
+    standing_still.dispose()
 
 
 async def test_a_database_that_cannot_be_opened_is_told(tmp_path):
