@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+import msgspec
+
 from domain.errors import InvalidRequest, NotFound
 from domain.image import ChosenImage
 from projections.snapshots import SnapshotRow
@@ -14,10 +16,27 @@ from services.api.call import Call
 from services.commands.copying import CopyRules
 
 
-async def original(call: Call, wish: given.NewVolume) -> VolumeRow | SnapshotRow | None:
-    """The volume or snapshot that is named as the source, if one is.
+class Sources(msgspec.Struct, frozen=True):
+    """What a volume is made from: one of these, or nothing."""
 
-    Raises InvalidRequest for more than one source and for what cannot be a source, NotFound.
+    original: VolumeRow | SnapshotRow | None = None
+    image: ChosenImage | None = None
+    backup_id: UUID | None = None
+
+    @property
+    def snapshot_id(self) -> UUID | None:
+        return self.original.id if isinstance(self.original, SnapshotRow) else None
+
+    @property
+    def volume_id(self) -> UUID | None:
+        return self.original.id if isinstance(self.original, VolumeRow) else None
+
+
+async def named(call: Call, wish: given.NewVolume) -> Sources:
+    """The source of a volume that is asked for.
+
+    Raises InvalidRequest for more than one and for what cannot be one, NotFound, Forbidden,
+    OutOfStep, Unavailable.
     """
     _check_one(call, wish)
     for kind, id, since in (
@@ -32,40 +51,37 @@ async def original(call: Call, wish: given.NewVolume) -> VolumeRow | SnapshotRow
             " cannot be asked for by itself."
         )
     if wish.snapshot_id is not None:
-        return await snapshot_lookup.by_id(call, wish.snapshot_id)
+        return Sources(await snapshot_lookup.by_id(call, wish.snapshot_id))
     if wish.source_volid is not None:
-        return await volume_lookup.by_id(call, wish.source_volid)
-    return None
+        return Sources(await volume_lookup.by_id(call, wish.source_volid))
+    if wish.backup_id is not None and call.has(microversions.FROM_BACKUP):
+        backup = await backup_query.by_id(call, wish.backup_id, rules.BACKUP_GET)
+        return Sources(backup_id=backup.id)
+    if reference := wish.image_ref or wish.image_id:
+        return await _image(call, reference)
+    return Sources()
 
 
-async def backup_id(call: Call, wish: given.NewVolume) -> UUID | None:
-    """The backup that it is to hold, if any. Raises NotFound, Forbidden."""
-    if wish.backup_id is None or not call.has(microversions.FROM_BACKUP):
-        return None
-    return (await backup_query.by_id(call, wish.backup_id, rules.BACKUP_GET)).id
+async def _image(call: Call, reference: str) -> Sources:
+    """An image, or the snapshot that it only stands for (from 3.46 on, lifecycles 2)."""
+    application = call.application
+    project_id = call.caller.project_id
+    image = await images.find(application.images, reference, project_id=project_id)
+    if call.has(microversions.SERVER_SNAPSHOT):
+        behind = images.snapshot_behind(image)
+        if behind is not None:
+            return Sources(await snapshot_lookup.by_id(call, behind))
+    images.check_usable(image, application.settings.image_service.formats)
+    return Sources(image=images.chosen(image))
 
 
-async def image(call: Call, wish: given.NewVolume) -> ChosenImage | None:
-    """What is to be on it, if anything. Raises InvalidRequest, OutOfStep, Unavailable."""
-    reference = wish.image_ref or wish.image_id
-    if not reference:
-        return None
-    found = await images.find(
-        call.application.images,
-        reference,
-        project_id=call.caller.project_id,
-        formats=call.application.settings.image_service.formats,
-    )
-    return images.chosen(found)
-
-
-async def copy_rules(call: Call, original: VolumeRow | SnapshotRow | None) -> CopyRules:
+async def copy_rules(call: Call, sources: Sources) -> CopyRules:
     """Where a volume may be that is made from another, or from a snapshot.
 
     Only for those are the services asked for: a volume that is made from nothing is accepted while
     the message bus, where they report, is away.
     """
-    if original is None:
+    if sources.original is None:
         return CopyRules()
     placement = call.application.settings.placement
     backends = [each for each in await call.application.services() if "@" in each.host]

@@ -9,12 +9,10 @@ from starlette.responses import Response
 
 from domain.aggregates.volume import Volume
 from domain.errors import InvalidRequest
-from domain.image import ChosenImage
 from domain.lifecycle import IDLE
 from domain.specs import multiattach
 from projections import volumes
 from projections.listing import Query
-from projections.snapshots import SnapshotRow
 from projections.volume_types import VolumeTypeRow
 from projections.volumes import VolumeRow
 from services import images
@@ -22,6 +20,7 @@ from services.api import lists, microversions, rules, volume_lookup, volume_quer
 from services.api import volume_bodies as given
 from services.api.call import Call
 from services.api.routing import Parameter, Route
+from services.api.volume_sources import Sources
 from services.api.volume_view import Link, VolumeDetail, VolumeSummary, details, linker
 from services.commands.creation import CreateVolume
 from services.commands.volume import DeleteVolume, DescribeVolume
@@ -70,11 +69,10 @@ async def create(call: Call) -> Response:
     body = await call.body(given.CreateBody, strict=strict)
     wish = body.volume
     settings = call.application.settings
-    original = await volume_sources.original(call, wish)
-    image = await volume_sources.image(call, wish)
-    volume_type = await _type(call, wish, original=original, image=image)
-    inherited = original is not None and not wish.volume_type
-    call.check(rules.CREATE if image is None else rules.CREATE_FROM_IMAGE)
+    sources = await volume_sources.named(call, wish)
+    volume_type = await _type(call, wish, sources)
+    inherited = sources.original is not None and not wish.volume_type
+    call.check(rules.CREATE if sources.image is None else rules.CREATE_FROM_IMAGE)
     if multiattach(volume_type.extra_specs):
         call.check(rules.MULTIATTACH)
     command = CreateVolume(
@@ -86,16 +84,16 @@ async def create(call: Call) -> Response:
         description=_either(wish.description, wish.display_description),
         metadata=wish.metadata or {},
         volume_type_id=None if inherited else volume_type.id,
-        snapshot_id=wish.snapshot_id,
-        source_volume_id=wish.source_volid,
-        copies=await volume_sources.copy_rules(call, original),
+        snapshot_id=sources.snapshot_id,
+        source_volume_id=sources.volume_id,
+        copies=await volume_sources.copy_rules(call, sources),
         availability_zone=wish.availability_zone,
         default_zone=settings.placement.default_zone,
         known_zones=call.application.zones(),
         visible_to=call.visible_project,
         hints=body.hints or wish.hints or {},
-        image=image,
-        backup_id=await volume_sources.backup_id(call, wish),
+        image=sources.image,
+        backup_id=sources.backup_id,
         at=call.moment(),
     )
     requested: Volume = await call.application.execute(command)
@@ -103,17 +101,12 @@ async def create(call: Call) -> Response:
     return await _one(call, 202, row or _as_requested(command, requested))
 
 
-async def _type(
-    call: Call,
-    wish: given.NewVolume,
-    *,
-    original: VolumeRow | SnapshotRow | None,
-    image: ChosenImage | None,
-) -> VolumeTypeRow:
+async def _type(call: Call, wish: given.NewVolume, sources: Sources) -> VolumeTypeRow:
     """The type that is named, else that of what it is made from, else the default one.
 
     Raises NotFound.
     """
+    image, original = sources.image, sources.original
     of_image = image.properties.get(images.TYPE_PROPERTY) if image else None
     if named := wish.volume_type or of_image:
         return await call.catalogue.find(named, project_id=call.visible_project)

@@ -1,5 +1,7 @@
 """Volumes asked for by what is to be on them: which image is meant, and what is refused."""
 
+import json
+
 import pytest
 
 from adapters.image_service.port import NewImage
@@ -8,6 +10,7 @@ from tests.services.api.stage import OTHER, PROJECT, Stage, staged
 from tests.services.api.test_http import refused
 
 GIB = 2**30
+NOWHERE = "00000000-0000-4000-0000-00000000abcd"
 CONTENT = b"\xeb\x63" + bytes(510)
 
 
@@ -22,8 +25,8 @@ async def an_image(
     return id
 
 
-async def asked(stage: Stage, **fields):
-    return await stage.ask("POST", "/volumes", {"volume": {"size": 1, **fields}})
+async def asked(stage: Stage, *, mv: str = "3.71", **fields):
+    return await stage.ask("POST", "/volumes", {"volume": {"size": 1, **fields}}, mv=mv)
 
 
 @pytest.mark.parametrize("field", ["imageRef", "image_id"])
@@ -120,3 +123,31 @@ async def test_an_image_is_not_written_in_clear_where_hosts_encrypt(member, stag
     await an_image(stage)
     answer = await asked(member, imageRef="cirros", volume_type="secret")
     assert answer.status_code == code
+
+
+def _disks(snapshot_id: str, **said) -> dict[str, str]:
+    root = {"source_type": "snapshot", "boot_index": 0, "snapshot_id": snapshot_id, **said}
+    data = {"source_type": "snapshot", "boot_index": 1, "snapshot_id": NOWHERE}
+    return {"block_device_mapping": json.dumps([data, root])}
+
+
+async def test_an_image_of_a_server_stands_for_the_snapshot_of_its_disk_from_3_46(stage):
+    taken = await stage.taken()
+    await an_image(stage, content=None, properties=_disks(taken["id"]))
+    refused(await asked(stage, mv="3.45", imageRef="cirros"), 400)
+    volume = (await asked(stage, mv="3.46", imageRef="cirros", size=None)).json()["volume"]
+    assert (volume["snapshot_id"], volume["size"]) == (taken["id"], 2)
+
+
+@pytest.mark.parametrize(
+    ("properties", "code"),
+    [
+        (_disks(NOWHERE), 404),
+        (_disks(NOWHERE, source_type="volume"), 202),
+        ({"block_device_mapping": "["}, 202),
+        ({"block_device_mapping": '[{"boot_index": 0, "snapshot_id": "x"}]'}, 202),
+    ],
+)
+async def test_what_an_image_says_of_disks_may_be_wrong(stage, properties, code):
+    await an_image(stage, properties=properties)
+    assert (await asked(stage, imageRef="cirros")).status_code == code
