@@ -36,6 +36,7 @@ WAITS: Mapping[str, Mapping[str, Wait]] = {
     VOLUME.name: {
         "requested": Wait("placement", "nobody chose a backend"),
         "placed": Wait("creation", "the backend did not begin to make it"),
+        "awaiting": Wait("download", "the volume that is to keep its image was not made"),
         "provisioning": Wait("creation", "the backend did not tell whether it made it"),
         "downloading": Wait("download", "the backend did not tell whether its image had come"),
         "cancelling": Wait("creation", "the backend did not tell that it had stopped making it"),

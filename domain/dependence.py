@@ -106,6 +106,8 @@ def _of_one(recorded: Recorded[Event]) -> Change | None:
             return Ends(UUID(event.volume_id), id)
         case volume.SourceClaimed() | volume.CachedImageClaimed():
             return Begins(UUID(event.source.id), id, "copy")
+        case volume.CachedImageAwaited():
+            return Begins(UUID(event.source_id), id, "copy")
         case volume.SourceReleased() | volume.CachedImageReleased():
             return Ends(UUID(event.source_id), id)
         case volume.CascadeRequested():
@@ -118,6 +120,8 @@ def _of_one(recorded: Recorded[Event]) -> Change | None:
             return Alone("volume", offered, decides_again=True, need="snapshot", but=known)
         case volume.reverting.ReversionRequested():
             return Alone("volume", id, decides_again=True, but=_ids(event.snapshots))
+        case volume.ImageLetGo() if event.may_change:
+            return Alone("volume", id, need="copy")
         case volume.backing_up.RestoreBegun():
             return Alone("volume", id, need="copy")
         case encryption_key.Requested() if event.owner_kind == "restore":

@@ -56,7 +56,7 @@ def _table(name: str, metadata: MetaData) -> Table:
     return table
 
 
-UNDER_WAY = Projection("under_way", version=4, build=_table)
+UNDER_WAY = Projection("under_way", version=5, build=_table)
 
 
 class UnderWayRow(msgspec.Struct, frozen=True):

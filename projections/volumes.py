@@ -96,7 +96,7 @@ def _words_for(
     return case(*pairs, else_=otherwise)
 
 
-VOLUMES = Projection("volumes", version=9, build=_table)
+VOLUMES = Projection("volumes", version=10, build=_table)
 
 
 # How events change it

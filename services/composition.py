@@ -208,8 +208,7 @@ def instance(role: str) -> str:
 def image_cache(
     settings: Settings, name: str, *, commands: Commands, clock: Callable[[], datetime]
 ) -> CachedImages | None:
-    """The images that a backend keeps; None: it keeps none. What waits for one to come gives up in
-    time to bring it by itself."""
+    """The images that a backend keeps; None: it keeps none."""
     backend = settings.backends[name]
     if not backend.image_cache:
         return None
@@ -219,5 +218,4 @@ def image_cache(
         clock=clock,
         limits=Limits(max_count=backend.image_cache_max_count, max_gib=backend.image_cache_max_gib),
         project_id=settings.image_cache.project_id,
-        patience_s=settings.deadlines.creation_s / 2,
     )

@@ -38,6 +38,7 @@ from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.exporting import Exporting
 from services.processes.extension import Extending, ExtensionPlacement
+from services.processes.image_cache import ImageKeeping
 from services.processes.moving import Moving
 from services.processes.notification import Notification
 from services.processes.placement import Placement
@@ -66,6 +67,7 @@ BACKEND_WORK: Sequence[type[BackendWork]] = (
     Detaching,
     Deletion,
     RemnantRemoval,
+    ImageKeeping,
     SnapshotCreation,
     SnapshotDeletion,
 )

@@ -22,6 +22,9 @@ _NAMESPACE = UUID("5f0d3c71-8a26-4be9-b7d4-e19c6a2f8053")
 NOTED_EVERY = timedelta(minutes=1)
 """How exactly it is known when an entry was last used."""
 
+FAILED_FOR = timedelta(minutes=10)
+"""How long an image that could not be kept is not tried again."""
+
 Reason = Literal["superseded", "room", "failed", "lost", "deleted"]
 """Why an entry goes: the image is another one by now, others need the room, its volume could not be
 made, is not what it was any more, or was deleted by an operator."""
@@ -78,6 +81,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     size_gib: int
     used_at: datetime
 
+    def holds(self, image: ChosenImage) -> bool:
+        """Whether it is that image as it is now. Of images of which no digest is known, nobody
+        knows more than when they changed."""
+        if not image.digests and self.image.updated_at != image.updated_at:
+            return False
+        return self.image.same_content(image)
+
 
 def cache_id(backend: str) -> UUID:
     """Of the cache of a `host@backend`."""
@@ -95,10 +105,13 @@ class ImageCache(Aggregate):
 
     kind: ClassVar[str] = "image_cache"
     lifecycle: ClassVar[Lifecycle] = IMAGE_CACHE
+    snapshot_version: ClassVar[int] = 2
 
     host: str = ""
     entries: dict[str, Entry] = {}
     """By image id."""
+    failed: dict[str, datetime] = {}
+    """When images could not be kept lately, by their ids."""
 
     def want(
         self, host: str, image: ChosenImage, *, volume_id: UUID, size_gib: int, at: Moment
@@ -132,6 +145,10 @@ class ImageCache(Aggregate):
             if not self.entries:
                 self.record(Emptied(host=self.host), at)
 
+    def has_failed(self, image_id: str, now: datetime) -> bool:
+        """Whether that image could not be kept, and it is too early to try again."""
+        return image_id in self.failed and now - self.failed[image_id] < FAILED_FOR
+
     def entry_of(self, volume_id: UUID) -> Entry | None:
         """The entry that this volume keeps, or is to."""
         return next((e for e in self.entries.values() if e.volume_id == volume_id), None)
@@ -157,11 +174,15 @@ class ImageCache(Aggregate):
                     used_at=at.at,
                 )
                 self.entries = {**self.entries, event.image.id: entry}
+                self.failed = {id: when for id, when in self.failed.items() if id != entry.image.id}
             case EntryUsed():
                 used = msgspec.structs.replace(self.entries[event.image_id], used_at=at.at)
                 self.entries = {**self.entries, event.image_id: used}
             case EntryEvicted():
                 others = {id: e for id, e in self.entries.items() if id != event.image_id}
                 self.entries = others
+                if event.reason == "failed":
+                    late = {id: t for id, t in self.failed.items() if at.at - t < FAILED_FOR}
+                    self.failed = {**late, event.image_id: at.at}
             case _:
                 pass

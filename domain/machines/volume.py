@@ -6,6 +6,7 @@ from domain.machines.volume_operation import VISIBLE_OPERATION
 ALIVE = (
     "requested",
     "placed",
+    "awaiting",
     "provisioning",
     "downloading",
     "available",
@@ -35,7 +36,26 @@ ON_BACKEND = (*SETTLED, "emptying", "deleting", "removing")
 MAKING = ("provisioning", "downloading")
 """A worker is at it; once the bytes of an image come, that can be seen."""
 
-DELETABLE = ("requested", "placed", *SETTLED)
+DELETABLE = ("requested", "placed", "awaiting", *SETTLED)
+
+SPOILS = frozenset(
+    {
+        "attachment_connection_requested",
+        "attached",
+        "extension_requested",
+        "retype_requested",
+        "migration_requested",
+        "restore_begun",
+        "reversion_requested",
+        "transferred",
+    }
+)
+"""Events after which a volume may be another one than it was made as."""
+
+LEAVES = frozenset(
+    {"reset_to_error", "cascade_requested", "deletion_requested", "cancellation_requested"}
+)
+"""Events after which nobody is to rely on a volume any more, though it still holds what it held."""
 
 VOLUME = Lifecycle(
     "volume",
@@ -46,6 +66,9 @@ VOLUME = Lifecycle(
         ("source_claimed",         ["requested"],                  STAYS),
         ("image_chosen",           ["requested"],                  STAYS),
         ("image_kept",             ["requested"],                  STAYS),
+        # in the append that ends its making, or spoils it
+        ("image_fetch_ended",      ["available", "error", "cancelling", "deleting"], STAYS),
+        ("image_let_go",           ALIVE,                          STAYS),
         # in the append that ends its making, whatever ends it
         ("source_released",        ["available", "error", "deleting"], STAYS),
         # one that is encrypted waits for its key before it is placed
@@ -54,13 +77,17 @@ VOLUME = Lifecycle(
         ("key_failed",             ["requested", "error"],         "error"),
         ("placed",                 ["requested"],                  "placed"),
         ("placement_failed",       ["requested"],                  "error"),
+        # another volume is being made that is to keep its image, and then it goes on
+        ("cached_image_awaited",   ["placed"],                     "awaiting"),
+        ("image_wait_ended",       ["awaiting"],                   "placed"),
         # again in these: the worker that held the claim is gone, another takes it over
         ("provisioning_started",   ["placed", *MAKING],            "provisioning"),
         ("download_progressed",    MAKING,                         "downloading"),
         # instead, where the image is on that backend already; no longer where that is of no use, or
         # in the append that ends its making there
         ("cached_image_claimed",   MAKING,                         STAYS),
-        ("cached_image_released",  [*MAKING, "requested", "available", "error", "deleting"], STAYS),
+        ("cached_image_released",
+            [*MAKING, "requested", "placed", "available", "error", "deleting"],      STAYS),
         ("provisioned",            MAKING,                         "available"),
         # straight from placed when no worker came to make it
         ("provisioning_failed",    ["placed", *MAKING],            "error"),
@@ -157,6 +184,7 @@ VOLUME = Lifecycle(
 VISIBLE_STATUS = {
     "requested": "creating",
     "placed": "creating",
+    "awaiting": "creating",
     "provisioning": "creating",
     "downloading": "downloading",
     "available": "available",

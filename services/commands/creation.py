@@ -60,10 +60,15 @@ class CreateVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create_volume(
-    cmd: CreateVolume, work: UnitOfWork, *, cache: ImageCache | None = None
+    cmd: CreateVolume,
+    work: UnitOfWork,
+    *,
+    cache: ImageCache | None = None,
+    waits: Volume | None = None,
 ) -> Volume:
     """Volume, quota reservation and the claim on what it is made from in one append, if that and
-    the type are still as they were read; the volume. `cache` is where it is to keep its image.
+    the type are still as they were read; the volume. `cache` is where it is to keep its image, for
+    another one that `waits` and for those to come.
 
     Raises InvalidRequest, NotFound, NotAllowed, OverQuota.
     """
@@ -127,7 +132,7 @@ async def create_volume(
     key = encrypted(volume, volume_type, read_with, cmd.at)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
-        kept = [] if cache is None else [cache]
+        kept = [each for each in (cache, waits) if each is not None]
         await work.commit(reservation, volume, *key, *kept, unchanged=held)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))

@@ -1,28 +1,47 @@
 """Commands about image caches, of the workers that make volumes from images."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
 import msgspec
 
-from domain.aggregates.image_cache import ImageCache, Limits, Reason, cache_id, entry_volume_id
+from domain.aggregates.image_cache import (
+    Entry,
+    ImageCache,
+    Limits,
+    Reason,
+    cache_id,
+    entry_volume_id,
+)
 from domain.aggregates.quota_reservation import QuotaReservation
-from domain.aggregates.volume import Source, Volume, caching
+from domain.aggregates.volume import Volume, caching
 from domain.event import Moment
 from domain.machines.volume import SETTLED
 from services.commands.creation import CreateVolume, create_volume
 from services.commands.volume import DeleteVolume, delete_volume
 from services.unit_of_work import UnitOfWork
 
+Waits = Literal["waits"]
+"""A volume goes on once another one keeps its image, or never will."""
+
 
 class WantCachedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """A volume like `id` is to keep its image for others, paid for by `project_id`."""
+    """The volume `id` is to be made from one that keeps its image: if there is none yet, from a new
+    one of `size_gib` that `project_id` pays for."""
 
     id: UUID
     project_id: str
     size_gib: int
     limits: Limits
+    at: Moment
+
+
+class EndWait(msgspec.Struct, frozen=True, kw_only=True):
+    """The volume `kept_by` keeps its image now, or never will: `id` need not wait for it."""
+
+    id: UUID
+    kept_by: UUID
     at: Moment
 
 
@@ -35,15 +54,6 @@ class EvictCachedImage(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-class ClaimCachedImage(msgspec.Struct, frozen=True, kw_only=True):
-    """An attempt to make a volume goes on from the one `kept_by` which its image is kept."""
-
-    id: UUID
-    attempt: int
-    kept_by: UUID
-    at: Moment
-
-
 class ReleaseCachedImage(msgspec.Struct, frozen=True, kw_only=True):
     """The attempt does not need that one any more."""
 
@@ -52,25 +62,31 @@ class ReleaseCachedImage(msgspec.Struct, frozen=True, kw_only=True):
     at: Moment
 
 
-async def want_cached_image(cmd: WantCachedImage, work: UnitOfWork) -> bool:
-    """Whether there is an entry now: requested in one append with what pays for it. There is none
-    where it has no room, or where the volume wanted one before, which is gone or was refused.
+async def want_cached_image(cmd: WantCachedImage, work: UnitOfWork) -> UUID | Waits | None:
+    """The volume that keeps its image; or that it waits for one, which then is requested in one
+    append with the wait and with what pays for it, unless it is being made already. None where it
+    has no room, where the volume has waited before, or wanted one that is gone or was refused.
 
     Raises OverQuota, InvalidRequest, NotFound.
     """
     volume = await work.load(Volume, cmd.id)
-    image, backend = volume.image, volume.held_by().partition("#")[0]
-    cache = await work.load(ImageCache, cache_id(backend))
-    if image is None or image.id in cache.entries:
-        return image is not None
+    image, pool = volume.image, volume.held_by()
+    cache = await work.load(ImageCache, cache_id(pool.partition("#")[0]))
+    if image is None:
+        return None
+    entry = cache.entries.get(image.id)
+    if entry is not None:
+        return await _from(entry, volume, work, cmd.at) if entry.holds(image) else None
     kept_by = entry_volume_id(cmd.id)
     before = (
         await work.load(Volume, kept_by),
         await work.load(QuotaReservation, uuid5(kept_by, "reservation")),
     )
-    if any(each.exists for each in before) or not cache.has_room(cmd.size_gib, cmd.limits):
-        return False
-    cache.want(backend, image, volume_id=kept_by, size_gib=cmd.size_gib, at=cmd.at)
+    wanted = caching.has_waited(volume) or any(each.exists for each in before)
+    if wanted or not cache.has_room(cmd.size_gib, cmd.limits):
+        return None
+    cache.want(pool.partition("#")[0], image, volume_id=kept_by, size_gib=cmd.size_gib, at=cmd.at)
+    caching.wait(volume, kept_by, cmd.at)
     zone = volume.availability_zone
     await create_volume(
         CreateVolume(
@@ -89,8 +105,27 @@ async def want_cached_image(cmd: WantCachedImage, work: UnitOfWork) -> bool:
         ),
         work,
         cache=cache,
+        waits=volume,
     )
-    return True
+    return "waits"
+
+
+async def _from(entry: Entry, volume: Volume, work: UnitOfWork, at: Moment) -> UUID | Waits | None:
+    kept = await work.load(Volume, entry.volume_id)
+    if caching.can_be_copied(kept, volume.held_by(), volume.size_gib):
+        return kept.id
+    if kept.keeps_image_near is None or not kept.is_coming or caching.has_waited(volume):
+        return None
+    caching.wait(volume, kept.id, at)
+    await work.commit(volume, unchanged=[kept])
+    return "waits"
+
+
+async def end_wait(cmd: EndWait, work: UnitOfWork) -> None:
+    """Nothing is left to do where it waits no longer."""
+    volume, kept = await work.load(Volume, cmd.id), await work.load(Volume, cmd.kept_by)
+    caching.end_wait(volume, kept, cmd.at)
+    await work.commit(volume, unchanged=[kept])
 
 
 async def evict_cached_image(cmd: EvictCachedImage, work: UnitOfWork) -> None:
@@ -112,17 +147,6 @@ async def evict_cached_image(cmd: EvictCachedImage, work: UnitOfWork) -> None:
     )
 
 
-async def claim_cached_image(cmd: ClaimCachedImage, work: UnitOfWork) -> Source:
-    """What is to be copied, held in the append that says so. Raises Superseded, NotAllowed."""
-    volume, kept = await work.load(Volume, cmd.id), await work.load(Volume, cmd.kept_by)
-    source = caching.claim(volume, cmd.attempt, kept, cmd.at)
-    cache = await work.load(ImageCache, cache_id(volume.held_by().partition("#")[0]))
-    cache.use(kept.id, cmd.at)
-    used = [cache] if cache.pending else []
-    await work.commit(volume, *used, unchanged=[kept])
-    return source
-
-
 async def release_cached_image(cmd: ReleaseCachedImage, work: UnitOfWork) -> None:
     """Raises Superseded."""
     volume = await work.load(Volume, cmd.id)
@@ -132,7 +156,7 @@ async def release_cached_image(cmd: ReleaseCachedImage, work: UnitOfWork) -> Non
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {
     WantCachedImage: want_cached_image,
+    EndWait: end_wait,
     EvictCachedImage: evict_cached_image,
-    ClaimCachedImage: claim_cached_image,
     ReleaseCachedImage: release_cached_image,
 }

@@ -1,10 +1,32 @@
-"""What becomes of image caches when a volume that keeps an image does so no longer."""
+"""Image caches, in the appends in which volumes that keep images are copied, or go."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates.image_cache import ImageCache, Reason, cache_id
-from domain.aggregates.volume import Volume
+from domain.aggregates.volume import Volume, caching
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """What is to be stored with the beginning of a copy, and what has to be unchanged then."""
+
+    used: Sequence[Aggregate] = ()
+    held: Sequence[Aggregate] = ()
+
+
+async def claim(volume: Volume, kept_by: UUID | None, work: UnitOfWork, at: Moment) -> Copied:
+    """An attempt to make a volume that has just begun goes on from that one, if it can."""
+    kept = None if kept_by is None else await work.load(Volume, kept_by)
+    if not caching.claim(volume, kept, at) or kept is None:
+        return Copied()
+    cache = await work.load(ImageCache, cache_id(volume.held_by().partition("#")[0]))
+    cache.use(kept.id, at)
+    return Copied([cache] if cache.pending else [], [kept])
 
 
 async def evict(volume: Volume, reason: Reason, work: UnitOfWork, at: Moment) -> list[Aggregate]:

@@ -14,9 +14,8 @@ from domain.errors import NotFound
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
-from services.commands import following, settling
+from services.commands import following, keeping, settling
 from services.commands.encrypting import unneeded
-from services.commands.keeping import evict
 from services.commands.placing import decide, request_of
 from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
@@ -68,11 +67,13 @@ class PlaceVolume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartProvisioning(msgspec.Struct, frozen=True, kw_only=True):
-    """A worker claims the making of a volume, if it is still `on` the pool it was told of."""
+    """A worker claims the making of a volume, if it is still `on` the pool it was told of; from the
+    volume `kept_by` which its image is kept, if that can be copied."""
 
     id: UUID
     worker: str
     on: str | None = None
+    kept_by: UUID | None = None
     at: Moment
 
 
@@ -153,9 +154,8 @@ async def delete_volume(
     along = []
     if cmd.cascade:
         along = await following.doomed(volume, work, project_id=cmd.project_id, force=cmd.force)
+    given_up += await keeping.evict(volume, evicted, work, cmd.at)
     volume.request_deletion(cmd.at, force=cmd.force, along=[each.id for each in along])
-    if volume.pending:
-        given_up += await evict(volume, evicted, work, cmd.at)
     if volume.host is None and volume.pending:
         await _commit_deleted(volume, work, cmd.at, *given_up)
     elif volume.host is not None and volume.pending:
@@ -191,7 +191,8 @@ async def start_provisioning(cmd: StartProvisioning, work: UnitOfWork) -> int | 
         await work.commit(volume)
         return None
     attempt = volume.start_provisioning(cmd.worker, cmd.at)
-    await work.commit(volume)
+    copied = await keeping.claim(volume, cmd.kept_by, work, cmd.at)
+    await work.commit(volume, *copied.used, unchanged=copied.held)
     return attempt
 
 

@@ -1,30 +1,29 @@
 """Finding the volume that keeps an image already, and seeing to it that there is one."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
 import structlog
 
 from adapters.images import formats
+from domain.aggregates import volume as volumes
 from domain.aggregates.image_cache import Entry, ImageCache, Limits, Reason, cache_id
 from domain.aggregates.volume import Volume, caching
-from domain.aggregates.volume.volume import BEING_MADE
 from domain.errors import InUse, InvalidRequest, NotAllowed, NotFound, OverQuota
-from domain.event import Moment
+from domain.event import Moment, Recorded
 from domain.image import GIB, ChosenImage
-from services.commands.image_cache import EvictCachedImage, WantCachedImage
-from services.processes.runtime import NotYet
+from services.commands.image_cache import EndWait, EvictCachedImage, Waits, WantCachedImage
+from services.processes.backend_work import BackendWork
+from services.processes.runtime import NotYet, reacts_to
 from services.unit_of_work import Commands
 
 log = structlog.get_logger()
 
-LOOK_S = 1.0
-"""How often a volume looks whether its image is kept by now."""
-
-FAILED_FOR = timedelta(minutes=10)
-"""How long an image that could not be kept is not tried again."""
+AGAIN_S = 60.0
+"""How long what is to go and may not, as while its backend is frozen, is left alone."""
 
 Run = Callable[[Any], Awaitable[Any]]
 
@@ -32,8 +31,8 @@ Run = Callable[[Any], Awaitable[Any]]
 class CachedImages:
     """The image cache of one backend, as the workers see it that make volumes there.
 
-    `project_id` owns what is kept, and its quota limits that, too. Volumes wait for an entry that
-    is being made `patience_s` at most. Whatever stands in the way, the volume is made without.
+    `project_id` owns what is kept, and its quota limits that, too. Whatever stands in the way, the
+    volume is made without.
     """
 
     def __init__(
@@ -44,49 +43,52 @@ class CachedImages:
         clock: Callable[[], datetime],
         limits: Limits,
         project_id: str,
-        patience_s: float,
     ) -> None:
         self._commands = commands
         self._backend = backend
         self._clock = clock
         self._limits = limits
         self._project_id = project_id
-        self._patience = timedelta(seconds=patience_s)
 
-    async def find(self, volume: Volume, run: Run, *, since: datetime, at: Moment) -> UUID | None:
-        """The volume that keeps the image of one which is to be made since then; None: it is to be
-        brought from the image service. Raises NotYet while it is being made."""
+    async def find(self, volume: Volume, run: Run, *, at: Moment) -> UUID | Waits | None:
+        """The volume that keeps the image of one which is to be made; or that it waits for one now
+        and is not to be made yet. None: it is to be brought from the image service."""
         image = volume.image
         keeps, encrypted = volume.keeps_image_near, volume.encryption
         if image is None or keeps is not None or encrypted is not None or volume.state != "placed":
             return None
-        entry = await self._entry(image)
-        if entry is not None and not _same(entry.image, image):
+        ready = self._ready(volume, image)
+        if ready is not None:
+            return ready
+        cache = await self._cache()
+        entry = cache.entries.get(image.id)
+        if entry is not None and not entry.holds(image):
             if image.updated_at < entry.image.updated_at:
                 return None  # the volume was asked for before the image changed
             if not await self._evict(entry, "superseded", run, at):
                 return None
             entry = None
-        if entry is None:
-            await self._want(volume, image, run, since=since, at=at)
-            return None
-        kept = await self._commands.aggregates.read(Volume, entry.volume_id)
-        if kept.state in BEING_MADE:
-            self._wait(image, since)
-            return None
-        if caching.can_be_copied(kept, volume.held_by(), volume.size_gib):
-            return kept.id
-        await self._useless(kept, entry, run, at)
-        return None
-
-    async def _want(
-        self, volume: Volume, image: ChosenImage, run: Run, *, since: datetime, at: Moment
-    ) -> None:
-        """Raises NotYet if there is one."""
         size_gib = _size_of(image, volume.size_gib)
-        if not await self._makes_room(size_gib, run, at):
-            log.warning("image not kept", image=image.id, reason="there is no room for it")
-            return
+        if entry is None and not await self._may_come(image, size_gib, run, at):
+            return None
+        return await self._wanted(volume, image, size_gib, run, at)
+
+    def _ready(self, volume: Volume, image: ChosenImage) -> UUID | None:
+        """What is known here to keep its image. Should that be no longer so, the append says it in
+        which the volume claims that."""
+        cache = self._commands.aggregates.known(cache_id(self._backend))
+        entry = cache.entries.get(image.id) if isinstance(cache, ImageCache) else None
+        if entry is None or not entry.holds(image):
+            return None
+        kept = self._commands.aggregates.known(entry.volume_id)
+        if not isinstance(kept, Volume):
+            return None
+        here = caching.can_be_copied(kept, volume.held_by(), volume.size_gib)
+        return kept.id if here else None
+
+    async def _wanted(
+        self, volume: Volume, image: ChosenImage, size_gib: int, run: Run, at: Moment
+    ) -> UUID | Waits | None:
         wanted = WantCachedImage(
             id=volume.id,
             project_id=self._project_id,
@@ -95,25 +97,20 @@ class CachedImages:
             at=at,
         )
         try:
-            if await run(wanted):
-                self._wait(image, since)
-        except (OverQuota, InvalidRequest, NotFound, NotAllowed) as refused:
+            found: UUID | Waits | None = await run(wanted)
+        except (OverQuota, InvalidRequest, NotFound) as refused:
             log.warning("image not kept", image=image.id, reason=str(refused))
+            return None
+        return found
 
-    def _wait(self, image: ChosenImage, since: datetime) -> None:
-        if self._clock() - since < self._patience:
-            raise NotYet(f"image {image.id} is being brought to {self._backend}", delay_s=LOOK_S)
-        log.warning("image not kept", image=image.id, reason="it takes too long")
-
-    async def _useless(self, kept: Volume, entry: Entry, run: Run, at: Moment) -> None:
-        """What cannot be copied now goes if it never will be."""
-        failed = kept.state == "error"
-        elsewhere = kept.host is None or kept.host.partition("#")[0] != self._backend
-        log.warning("image not kept", image=entry.image.id, reason=f"{kept.id} is {kept.status}")
-        if failed and kept.since is not None and self._clock() - kept.since < FAILED_FOR:
-            return
-        if failed or elsewhere or kept.keeps_image_near is None:
-            await self._evict(entry, "failed" if failed else "lost", run, at)
+    async def _may_come(self, image: ChosenImage, size_gib: int, run: Run, at: Moment) -> bool:
+        """Whether an image that is not kept is to be, now that others may have gone for it."""
+        if (await self._cache()).has_failed(image.id, self._clock()):
+            return False
+        has_room = await self._makes_room(size_gib, run, at)
+        if not has_room:
+            log.warning("image not kept", image=image.id, reason="there is no room for it")
+        return has_room
 
     async def _makes_room(self, size_gib: int, run: Run, at: Moment) -> bool:
         """Whether there is room for one more, now that others may have gone."""
@@ -128,27 +125,47 @@ class CachedImages:
         return cache.has_room(size_gib, self._limits)
 
     async def _evict(self, entry: Entry, reason: Reason, run: Run, at: Moment) -> bool:
-        """Whether it is gone."""
-        evicting = EvictCachedImage(id=entry.volume_id, backend=self._backend, reason=reason, at=at)
-        try:
-            await run(evicting)
-        except (InUse, NotAllowed, InvalidRequest, NotFound) as refused:
-            log.info("image stays", image=entry.image.id, reason=str(refused))
-            return False
-        return True
-
-    async def _entry(self, image: ChosenImage) -> Entry | None:
-        return (await self._cache()).entries.get(image.id)
+        return await evicted(entry.volume_id, self._backend, reason, run, at)
 
     async def _cache(self) -> ImageCache:
         return await self._commands.aggregates.read(ImageCache, cache_id(self._backend))
 
 
-def _same(kept: ChosenImage, image: ChosenImage) -> bool:
-    """Of images of which no digest is known, nobody knows more than when they changed."""
-    if not image.digests and kept.updated_at != image.updated_at:
+class ImageKeeping(BackendWork):
+    """Sees to it that those who wait for an image go on once that is kept, or never will be; and
+    that what keeps an image no longer is no entry any more."""
+
+    name: ClassVar[str] = "image-keeping"
+
+    @reacts_to(volumes.ImageFetchEnded)
+    async def wake(self, ended: Recorded[volumes.ImageFetchEnded]) -> None:
+        """All that wait for it. Nobody waits for what failed any more, so that goes itself."""
+        kept_by, at = ended.aggregate_id, self.moment(ended)
+        waiting = await self.commands.aggregates.store.dependents(kept_by)
+        ends = (EndWait(id=id, kept_by=kept_by, at=at) for id in waiting)
+        await asyncio.gather(*map(self.run, ends))
+        if not ended.event.kept:
+            await self._evict(ended, "failed")
+
+    @reacts_to(volumes.ImageLetGo)
+    async def forget(self, gone: Recorded[volumes.ImageLetGo]) -> None:
+        """The volume stays what it is: somebody took it for something else."""
+        await self._evict(gone, "lost")
+
+    async def _evict(self, because: Recorded[Any], reason: Reason) -> None:
+        backend, at = str(because.event.backend), self.moment(because)
+        if not await evicted(because.aggregate_id, backend, reason, self.run, at):
+            raise NotYet("its volume cannot be deleted now", delay_s=AGAIN_S)
+
+
+async def evicted(id: UUID, backend: str, reason: Reason, run: Run, at: Moment) -> bool:
+    """Whether the volume keeps its image for the backend no longer; one that is needed stays."""
+    try:
+        await run(EvictCachedImage(id=id, backend=backend, reason=reason, at=at))
+    except (InUse, NotAllowed, InvalidRequest, NotFound) as refused:
+        log.info("image stays", volume=str(id), reason=str(refused))
         return False
-    return kept.same_content(image)
+    return True
 
 
 def _size_of(image: ChosenImage, otherwise_gib: int) -> int:

@@ -10,10 +10,10 @@ from adapters.drivers.contract import DriverFailure, Provisioned, Source, Volume
 from domain.aggregates import volume
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume, connecting
-from domain.errors import NotAllowed, Superseded
+from domain.errors import Superseded
 from domain.event import Moment, Recorded
 from domain.machines.volume import MAKING
-from services.commands.image_cache import ClaimCachedImage, ReleaseCachedImage
+from services.commands.image_cache import ReleaseCachedImage, Waits
 from services.commands.imaging import FailDownload, RecordDownload
 from services.commands.volume import FinishProvisioning, StartProvisioning
 from services.processes.backend_work import BackendWork, spec_of, spec_of_snapshot
@@ -55,17 +55,35 @@ class Provisioning(BackendWork):
     @reacts_to(volume.Placed)
     async def provision(self, placed: Recorded[volume.Placed]) -> None:
         """Raises NotAllowed if it is made already, or not wanted any more; NotYet while a worker
-        that was taken for dead still is at it, or while another volume brings its image."""
+        that was taken for dead still is at it. One that waits for its image goes on by itself."""
+        known = await self._now(placed.aggregate_id)
+        if known.awaited_as != placed.event.number:
+            await self._provision(placed)
+
+    @reacts_to(volume.ImageWaitEnded)
+    async def go_on(self, ended: Recorded[volume.ImageWaitEnded]) -> None:
+        """Its image is kept now, or never will be. Raises as `provision`."""
+        await self._provision(ended)
+
+    async def _provision(self, placed: Recorded[Any]) -> None:
         id, event = placed.aggregate_id, placed.event
         kept_by = await self._kept_by(placed)
+        if kept_by == "waits":
+            return
         attempt = await self.run(
-            StartProvisioning(id=id, worker=self.worker, on=event.host, at=self.moment(placed))
+            StartProvisioning(
+                id=id,
+                worker=self.worker,
+                on=event.host,
+                kept_by=kept_by,
+                at=self.moment(placed),
+            )
         )
         if attempt is None:
             return
         spec = spec_of(id, host=event.host, size_gib=event.size_gib, project_id=event.project_id)
         try:
-            outcome = await self._attempt(spec, attempt, placed, kept_by)
+            outcome = await self._attempt(spec, attempt, placed)
             await self.run(outcome)
         except Superseded:
             await self._undo_if_gone(spec, event.host)
@@ -73,27 +91,18 @@ class Provisioning(BackendWork):
         if isinstance(outcome, FailDownload) or outcome.failure is not None:
             await self._clear(spec, event.host)
 
-    async def _kept_by(self, placed: Recorded[volume.Placed]) -> UUID | None:
-        """The volume that keeps its image on this backend, if one does. Raises NotYet."""
+    async def _kept_by(self, placed: Recorded[Any]) -> UUID | Waits | None:
+        """The volume that keeps its image on this backend, if one does or is to."""
         if self._cache is None:
             return None
         known = await self._now(placed.aggregate_id)
-        since, at = placed.moment.at, self.moment(placed)
-        return await self._cache.find(known, self.run, since=since, at=at)
+        return await self._cache.find(known, self.run, at=self.moment(placed))
 
-    async def _attempt(
-        self,
-        spec: VolumeSpec,
-        attempt: int,
-        placed: Recorded[volume.Placed],
-        kept_by: UUID | None,
-    ) -> Outcome:
+    async def _attempt(self, spec: VolumeSpec, attempt: int, placed: Recorded[Any]) -> Outcome:
         """What came of it. Raises Superseded, NotYet."""
         provider_id, failure, elsewhere = None, None, False
         try:
-            provider_id = (
-                await self._make(spec, attempt, self.moment(placed), kept_by)
-            ).provider_id
+            provider_id = (await self._make(spec, attempt, self.moment(placed))).provider_id
         except DriverFailure as failed:
             failure, elsewhere = failed.reason, failed.retryable_elsewhere
         except ImageFailed as failed:
@@ -113,9 +122,7 @@ class Provisioning(BackendWork):
             at=self.moment(placed),
         )
 
-    async def _make(
-        self, spec: VolumeSpec, attempt: int, at: Moment, kept_by: UUID | None
-    ) -> Provisioned:
+    async def _make(self, spec: VolumeSpec, attempt: int, at: Moment) -> Provisioned:
         """Raises DriverFailure, ImageFailed, Superseded, NotYet."""
         now = await self._now(spec.id)  # as it was claimed, or later
         if now.source is not None and now.source.kind == "backup":
@@ -127,7 +134,7 @@ class Provisioning(BackendWork):
             return await self._copy(spec, now.source, attempt)
         if now.image is None:
             return await self.called(self.driver.create_volume(spec))
-        kept = now.cached_source or await self._claimed(spec.id, attempt, kept_by, at)
+        kept = now.cached_source
         if kept is not None and (copy := await self._cached(spec, kept, attempt, at)) is not None:
             return copy
 
@@ -141,18 +148,6 @@ class Provisioning(BackendWork):
 
         bringing = self._downloads.bring(now.image, spec, tell)
         return await self.called(bringing, timeout_s=self._downloads.timeout_s)
-
-    async def _claimed(
-        self, id: UUID, attempt: int, kept_by: UUID | None, at: Moment
-    ) -> volume.Source | None:
-        """What keeps its image, if that has to stay now. Raises Superseded."""
-        if kept_by is None:
-            return None
-        claim = ClaimCachedImage(id=id, attempt=attempt, kept_by=kept_by, at=at)
-        with suppress(NotAllowed):  # it went since
-            source: volume.Source = await self.run(claim)
-            return source
-        return None
 
     async def _cached(
         self, spec: VolumeSpec, kept: volume.Source, attempt: int, at: Moment
@@ -170,13 +165,18 @@ class Provisioning(BackendWork):
 
     async def _copy(self, spec: VolumeSpec, source: volume.Source, attempt: int) -> Provisioned:
         host = str(source.host)
-        original = await self._original(source)
+        known = self.commands.aggregates.known(UUID(source.id))
+        if isinstance(known, Volume | Snapshot) and known.host == host:
+            original = known
+        else:
+            original = await self._original(source)
         there = _spec_of(original, source.size_gib)
         if host.partition("#")[0] == self.backend:
             cloning = self.driver.clone_volume(spec, there)
             cloned = await self.called(cloning, timeout_s=self._copier.timeout_s)
             if cloned is not None:
                 return cloned
+        original = await self._original(source)  # as it is when its first block is read
         if isinstance(original, Volume) and original.attachments:
             raise _written_to(original)
         copying = self._copier.copy(

@@ -3,6 +3,7 @@
 import pytest
 
 from domain.aggregates.volume import SourceReleased, Volume, giving_up, resetting
+from domain.aggregates.volume.volume import BEING_MADE
 from tests.support.builders import NO_PLACE, PATHS, a_copy, a_moment, a_snapshot, bare
 
 NOW = a_moment(60)
@@ -22,7 +23,7 @@ def released(copy: Volume) -> int:
 @pytest.mark.parametrize("state", PATHS)
 def test_it_is_released_once_when_the_making_has_ended_however_that_came_about(state):
     copy = a_copy_in(state)
-    being_made = state in ("requested", "placed", "provisioning", "downloading", "cancelling")
+    being_made = state in BEING_MADE
     assert copy.holds_source is being_made
     assert released(copy) == (0 if being_made else 1)
     assert Volume.from_history(copy.id, copy.pending).holds_source is being_made

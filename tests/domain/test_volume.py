@@ -120,6 +120,7 @@ LEGAL: dict[str, dict[str, list[str]]] = {
     "delete by force": {
         "requested": ["deletion_requested"],
         "placed": ["deletion_requested"],
+        "awaiting": ["deletion_requested", "cached_image_released"],
         "provisioning": ["cancellation_requested"],
         "downloading": ["cancellation_requested"],
         "available": ["deletion_requested"],
@@ -153,7 +154,8 @@ LEGAL: dict[str, dict[str, list[str]]] = {
     "offer": {"available": ["offered"]},
     "extend": {"available": ["extension_requested"]},
     "reset to available": {state: ["reset_to_available"] for state in SETTLED[:-1]},
-    "reset to error": {state: ["reset_to_error"] for state in ALIVE},
+    "reset to error": {state: ["reset_to_error"] for state in ALIVE}
+    | {"awaiting": ["reset_to_error", "cached_image_released"]},
     "reset to error_deleting": {state: ["reset_to_error_deleting"] for state in SETTLED},
     "reset to error_extending": {state: ["reset_to_error_extending"] for state in SETTLED},
 }

@@ -15,6 +15,7 @@ from domain.aggregates.volume import (
     Volume,
     attaching,
     backing_up,
+    caching,
     exporting,
     extension,
     imaging,
@@ -171,6 +172,10 @@ def _image(volume: Volume) -> None:
     imaging.choose(volume, AN_IMAGE, a_moment())
 
 
+def _wait(volume: Volume) -> None:
+    caching.wait(volume, an_id(0xCA), a_moment())
+
+
 def _come(volume: Volume) -> None:
     imaging.progress(volume, volume.attempt, 0, a_moment())
 
@@ -185,6 +190,7 @@ _gone: Step = lambda v: v.deleted(a_moment())  # noqa: E731
 PATHS: dict[str, Sequence[Step]] = {
     "requested": [],
     "placed": [_place],
+    "awaiting": [_image, _place, _wait],
     "provisioning": [_place, _start],
     "downloading": [_image, _place, _start, _come],
     "available": [_place, _start, _made],

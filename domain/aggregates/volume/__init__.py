@@ -24,6 +24,7 @@ from domain.aggregates.volume import (
     uploading,
 )
 from domain.aggregates.volume.events import (
+    CachedImageAwaited,
     CachedImageClaimed,
     CachedImageReleased,
     CancellationRequested,
@@ -35,6 +36,9 @@ from domain.aggregates.volume.events import (
     DeletionStarted,
     Described,
     FoundBusy,
+    ImageFetchEnded,
+    ImageLetGo,
+    ImageWaitEnded,
     MetadataChanged,
     MultiattachChanged,
     Placed,
@@ -51,6 +55,7 @@ from domain.aggregates.volume.events import (
 from domain.aggregates.volume.volume import Volume
 
 __all__ = [
+    "CachedImageAwaited",
     "CachedImageClaimed",
     "CachedImageReleased",
     "CancellationRequested",
@@ -62,6 +67,9 @@ __all__ = [
     "DeletionStarted",
     "Described",
     "FoundBusy",
+    "ImageFetchEnded",
+    "ImageLetGo",
+    "ImageWaitEnded",
     "MetadataChanged",
     "MultiattachChanged",
     "Placed",

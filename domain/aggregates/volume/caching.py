@@ -1,6 +1,14 @@
 """Volumes that keep an image for others of their backend, and those that are made from one."""
 
-from domain.aggregates.volume.events import CachedImageClaimed, CachedImageReleased, Source
+from uuid import UUID
+
+from domain.aggregates.volume.events import (
+    CachedImageAwaited,
+    CachedImageClaimed,
+    CachedImageReleased,
+    ImageWaitEnded,
+    Source,
+)
 from domain.aggregates.volume.volume import Volume, evolves
 from domain.event import Event, Moment, event
 from domain.machines.volume import MAKING
@@ -30,12 +38,73 @@ def can_be_copied(kept: Volume, onto: str, size_gib: int) -> bool:
     )
 
 
-def claim(volume: Volume, attempt: int, kept: Volume, at: Moment) -> Source:
-    """It is made from that, which must be unchanged in this append. Raises Superseded if the claim
-    on its making is no longer this attempt's, NotAllowed if `kept` cannot be copied."""
+def wait(volume: Volume, kept_by: UUID, at: Moment) -> None:
+    """It goes on when that one, which must be unchanged in this append and still be coming, keeps
+    its image, or never will. Raises NotAllowed unless it is placed."""
+    assert volume.image is not None
+    volume.record(
+        CachedImageAwaited(host=volume.held_by(), image_id=volume.image.id, source_id=str(kept_by)),
+        at,
+    )
+
+
+def has_waited(volume: Volume) -> bool:
+    """Whether it waits where it is, or did: once is enough, whatever became of that."""
+    return volume.awaited_as == volume.placed_as
+
+
+def end_wait(volume: Volume, kept: Volume, at: Moment) -> None:
+    """It goes on: from that, if its image is there, which then has to stay, unchanged in this
+    append. Nothing is recorded if it waits no longer, or waits for another one."""
+    if volume.state == "awaiting" and volume.awaited == str(kept.id):
+        ready = can_be_copied(kept, volume.held_by(), volume.size_gib)
+        if ready:
+            _go_on(volume, None, at)
+        else:
+            wait_no_longer(volume, f"volume {kept.id} does not keep its image", at)
+
+
+def wait_no_longer(volume: Volume, reason: str, at: Moment) -> None:
+    """It is brought from the image service. Raises NotAllowed unless it waits."""
+    waited_for = volume.awaited
+    _go_on(volume, reason, at)
+    _let_go(volume, waited_for, at)
+
+
+def _go_on(volume: Volume, reason: str | None, at: Moment) -> None:
+    volume.record(
+        ImageWaitEnded(
+            host=volume.held_by(),
+            project_id=volume.project_id,
+            size_gib=volume.size_gib,
+            source_id=str(volume.awaited),
+            reason=reason,
+        ),
+        at,
+    )
+
+
+def claim(volume: Volume, kept: Volume | None, at: Moment) -> bool:
+    """Whether the attempt that has just begun makes it from that, which must be unchanged in this
+    append; if not, it is brought from the image service, and what it waited for is let go."""
+    if kept is not None and can_be_copied(kept, volume.held_by(), volume.size_gib):
+        _let_go(volume, volume.awaited, at, but=str(kept.id))
+        _claim(volume, kept, at)
+        return True
+    _let_go(volume, volume.awaited, at)
+    return False
+
+
+def release(volume: Volume, attempt: int, at: Moment) -> None:
+    """It is brought from the image service after all. Raises Superseded if the claim on its making
+    is no longer this attempt's."""
     volume.check_claim(attempt, *MAKING)
-    if volume.image is None or not can_be_copied(kept, volume.held_by(), volume.size_gib):
-        raise kept.not_allowed("copy", ("available",))
+    if volume.cached_source is not None:
+        _let_go(volume, volume.cached_source.id, at)
+
+
+def _claim(volume: Volume, kept: Volume, at: Moment) -> None:
+    assert volume.image is not None
     source = Source(
         kind="volume",
         id=str(kept.id),
@@ -46,14 +115,11 @@ def claim(volume: Volume, attempt: int, kept: Volume, at: Moment) -> Source:
     volume.record(
         CachedImageClaimed(image_id=volume.image.id, host=volume.held_by(), source=source), at
     )
-    return source
 
 
-def release(volume: Volume, attempt: int, at: Moment) -> None:
-    """It is brought from the image service after all. Raises Superseded as `claim`."""
-    volume.check_claim(attempt, *MAKING)
-    if volume.cached_source is not None:
-        volume.record(CachedImageReleased(source_id=volume.cached_source.id), at)
+def _let_go(volume: Volume, held: str | None, at: Moment, *, but: str | None = None) -> None:
+    if held is not None and held != but:
+        volume.record(CachedImageReleased(source_id=held), at)
 
 
 @evolves(ImageKept)

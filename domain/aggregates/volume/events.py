@@ -55,6 +55,45 @@ class SourceReleased(Event, frozen=True):
     source_id: str
 
 
+@event("volume.cached_image_awaited")
+class CachedImageAwaited(Event, frozen=True):
+    """The volume that is to keep its image is being made: it goes on when that has ended."""
+
+    host: str
+    image_id: str
+    source_id: str
+
+
+@event("volume.image_wait_ended")
+class ImageWaitEnded(Event, frozen=True):
+    """It goes on: what it waited for is there, or it need not wait any longer for this `reason`."""
+
+    host: str
+    project_id: str
+    size_gib: int
+    source_id: str
+    reason: str | None
+
+
+@event("volume.image_fetch_ended")
+class ImageFetchEnded(Event, frozen=True):
+    """A volume that was to keep its image does, or never will: nobody has to wait for it."""
+
+    host: str
+    image_id: str
+    kept: bool
+
+
+@event("volume.image_let_go")
+class ImageLetGo(Event, frozen=True):
+    """It keeps its image for others no longer: it may be another one than it was made as from now
+    on (`may_change`), or is given up."""
+
+    host: str
+    image_id: str
+    may_change: bool
+
+
 @event("volume.cached_image_claimed")
 class CachedImageClaimed(Event, frozen=True):
     """Its image is copied from a volume that keeps it, which has to stay until that is done."""

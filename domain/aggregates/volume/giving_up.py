@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from domain.aggregates.move import Move
 from domain.aggregates.volume import (
     backing_up,
+    caching,
     extension,
     holding,
     migrating,
@@ -70,10 +71,13 @@ def after_move(volume: Volume, move: Move, reason: str, at: Moment) -> None:
 
 def end_waiting(volume: Volume, reason: str, at: Moment) -> None:
     """Ends a creation or deletion that nobody goes on with: another backend shall make it, or it
-    is in error, or its deletion begins, or could not be done. At rest nothing changes."""
+    is in error, or goes on without what it waited for, or its deletion begins, or could not be
+    done. At rest nothing changes."""
     match volume.state:
         case "requested":
             volume.place(Decision(candidates=[], reason=reason), at, most=volume.most_placements)
+        case "awaiting":
+            caching.wait_no_longer(volume, reason, at)
         case "placed" | "provisioning" | "downloading":
             volume.creation_failed(reason, at, elsewhere=True)
         case "cancelling":

@@ -8,6 +8,7 @@ from uuid import UUID
 from domain.aggregate import Aggregate
 from domain.aggregates.volume.attachment import DETACHED, Attachment
 from domain.aggregates.volume.events import (
+    CachedImageAwaited,
     CachedImageClaimed,
     CachedImageReleased,
     CancellationRequested,
@@ -19,6 +20,8 @@ from domain.aggregates.volume.events import (
     DeletionStarted,
     Described,
     FoundBusy,
+    ImageFetchEnded,
+    ImageLetGo,
     MetadataChanged,
     MultiattachChanged,
     Placed,
@@ -39,7 +42,7 @@ from domain.event import Event, Moment
 from domain.image import ChosenImage
 from domain.lifecycle import IDLE, Lifecycle
 from domain.machines.attachment import ATTACHMENT, OWED
-from domain.machines.volume import SETTLED, VOLUME, visible_status
+from domain.machines.volume import LEAVES, SETTLED, SPOILS, VOLUME, visible_status
 from domain.machines.volume_operation import HELD, MOVING, VOLUME_OPERATION
 from domain.placement import Decision, Tried
 
@@ -59,7 +62,7 @@ GOING = ("cancelling", "emptying", "deleting", "removing")
 RESTING = (*SETTLED, "deleted")
 """States in which nobody owes anything."""
 
-BEING_MADE = ("requested", "placed", "provisioning", "downloading", "cancelling")
+BEING_MADE = ("requested", "placed", "awaiting", "provisioning", "downloading", "cancelling")
 """Where it is not known yet whether it comes to be."""
 
 CLAIMED = ("provisioning", "downloading", "cancelling", "removing")
@@ -132,6 +135,10 @@ class Volume(Aggregate):
     """Whether that has to stay for it."""
     cached_source: Source | None = None
     """The volume that its image is copied from, and that has to stay until then."""
+    awaited: str | None = None
+    """The volume that is to keep its image, from when it waits for that until it is being made."""
+    awaited_as: int = 0
+    """The number of the placement in which it waited last."""
     keeps_image_near: str | None = None
     """The pool near which it keeps its image for others; None: nobody is to copy that."""
 
@@ -358,6 +365,11 @@ class Volume(Aggregate):
         return self.state != "deleted" and reservation_id in self.reservations
 
     @property
+    def is_coming(self) -> bool:
+        """Whether it is being made, and still wanted."""
+        return self.state in BEING_MADE and self.state != "cancelling"
+
+    @property
     def at_rest(self) -> bool:
         """No work is under way or owed."""
         idle = self.operation == IDLE or self.operation in HELD
@@ -370,12 +382,30 @@ class Volume(Aggregate):
 
     def record(self, event: Event, at: Moment) -> None:
         """As every aggregate; what it is made from is let go in the append in which it is no
-        longer being made, however that comes about."""
+        longer being made, however that comes about. One that keeps an image says so, too, when it
+        is there, and when it may be another one."""
+        keeps_near, was_coming = self.keeps_image_near, self.is_coming
         super().record(event, at)
+        if keeps_near is not None:
+            self._tell_of_image(event, keeps_near, at, was_coming=was_coming)
         if self.holds_source and self.source is not None and self.state not in BEING_MADE:
             super().record(SourceReleased(source_id=self.source.id), at)
-        if self.cached_source is not None and self.state not in CLAIMED:
-            super().record(CachedImageReleased(source_id=self.cached_source.id), at)
+        held = self.cached_source.id if self.cached_source is not None else self.awaited
+        if held is not None and self.state not in ("placed", "awaiting", *CLAIMED):
+            super().record(CachedImageReleased(source_id=held), at)
+
+    def _tell_of_image(
+        self, event: Event, keeps_near: str, at: Moment, *, was_coming: bool
+    ) -> None:
+        """Of one that kept its image near that pool before the event."""
+        image_id = "" if self.image is None else self.image.id
+        if was_coming and not self.is_coming:
+            kept = self.state == "available"
+            super().record(ImageFetchEnded(host=keeps_near, image_id=image_id, kept=kept), at)
+        if event.verb in SPOILS | LEAVES:
+            may_change = event.verb in SPOILS
+            gone = ImageLetGo(host=keeps_near, image_id=image_id, may_change=may_change)
+            super().record(gone, at)
 
     def apply(self, event: Event, at: Moment) -> None:
         match event:
@@ -405,10 +435,14 @@ class Volume(Aggregate):
                 self.source, self.holds_source = event.source, True
             case SourceReleased():
                 self.holds_source = False
+            case CachedImageAwaited():
+                self.awaited, self.awaited_as = event.source_id, self.placed_as
             case CachedImageClaimed():
-                self.cached_source = event.source
+                self.cached_source, self.awaited = event.source, None
             case CachedImageReleased():
-                self.cached_source = None
+                self.cached_source = self.awaited = None
+            case ImageLetGo():
+                self.keeps_image_near = None
             case _:
                 evolution = _EVOLUTIONS.get(type(event))
                 if evolution is not None:

@@ -828,6 +828,18 @@ EXAMPLES: dict[str, Event] = {
         volume_type_id=TYPE_ID, old_volume_type_id=OLD_TYPE_ID, reservation_id=RESERVATION_ID
     ),
     "volume.image_kept.v1": caching.ImageKept(host=HOST, image_id=IMAGE.id),
+    "volume.cached_image_awaited.v1": volume.CachedImageAwaited(
+        host=HOST, image_id=IMAGE.id, source_id=VOLUME_ID
+    ),
+    "volume.image_wait_ended.v1": volume.ImageWaitEnded(
+        host=HOST,
+        project_id=PROJECT_ID,
+        size_gib=20,
+        source_id=VOLUME_ID,
+        reason="it took too long",
+    ),
+    "volume.image_fetch_ended.v1": volume.ImageFetchEnded(host=HOST, image_id=IMAGE.id, kept=True),
+    "volume.image_let_go.v1": volume.ImageLetGo(host=HOST, image_id=IMAGE.id, may_change=True),
     "volume.cached_image_claimed.v1": volume.CachedImageClaimed(
         image_id=IMAGE.id,
         host=HOST,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from uuid import UUID
 
 from domain.aggregates.encryption_key import key_of
-from domain.aggregates.image_cache import ImageCache, cache_id
+from domain.aggregates.image_cache import ImageCache, Limits, cache_id, entry_volume_id
 from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.aggregates.volume.under_way import Upload
 from domain.encryption import Encryption
@@ -43,7 +43,7 @@ from services.commands.extension import (
 from services.commands.following import GoOnDeleting
 from services.commands.giving_up import GiveUp
 from services.commands.image_cache import (
-    ClaimCachedImage,
+    EndWait,
     EvictCachedImage,
     ReleaseCachedImage,
     WantCachedImage,
@@ -63,6 +63,7 @@ from services.commands.volume import (
     ChangeVolumeMetadata,
     DeleteVolume,
     DescribeVolume,
+    StartProvisioning,
 )
 from services.commands.volume_properties import ChangeImageMetadata, SetBootable, SetReadonly
 from services.commands.volume_reset import ResetVolume
@@ -261,7 +262,8 @@ WORKERS: Mapping[str, Rival] = {
         GiveUp, second=LONG_S, id=S, kind="snapshot", allowed=ALLOWED
     ),
     "keep its image no longer": given(EvictCachedImage, id=ID, backend=BACKEND, reason="room"),
-    "copy its image": given(ClaimCachedImage, id=COPY, attempt=1, kept_by=ID),
+    "copy its image": given(StartProvisioning, id=COPY, worker=tag, kept_by=ID),
+    "wait for an image no longer": given(EndWait, id=ID, kept_by=entry_volume_id(ID)),
     "go on deleting": given(GoOnDeleting, id=ID),
     "settle": settle,
     "give up": given(GiveUp, second=LONG_S, id=ID, allowed=ALLOWED),
@@ -346,7 +348,19 @@ async def _keeping_an_image() -> World:
     await world.commands.run(keep, world.creation(image=AN_IMAGE))
     for name in ("place", "start", "made"):
         await world.run(await RIVALS[name](world, 7))
-    return await world.has_a_volume(in_state="provisioning", number=0xC0, image=AN_IMAGE)
+    return await world.has_a_volume(in_state="placed", number=0xC0, image=AN_IMAGE)
+
+
+async def _awaiting() -> World:
+    """Another volume is to keep its image."""
+    world = await World().has_a_type()
+    await world.run(moving.a_silver_type())
+    await world.has_a_volume(in_state="placed", image=AN_IMAGE)
+    wanted = WantCachedImage(
+        id=ID, project_id=OTHER_PROJECT, size_gib=1, limits=Limits(), at=a_moment()
+    )
+    assert await world.run(wanted) == "waits"
+    return world
 
 
 _CLEARING = ("delete with snapshots", "clear the snapshot")
@@ -355,6 +369,7 @@ _CONNECTED = ("reserved", "connect", "start connecting", "connected")
 
 SITUATIONS: Mapping[str, Callable[[], Awaitable[World]]] = {
     "keeping an image": _keeping_an_image,
+    "awaiting": _awaiting,
     **{state: _after(state=state) for state in PATHS},
     "awaiting-transfer": _after("offered"),
     "frozen": _after("freeze its backend"),
@@ -410,6 +425,7 @@ FEW: Mapping[str, Sequence[str]] = {
         ("snapshot requested", "snapshot placed", "snapshot being made", "snapshot being deleted"),
         ("delete", "force delete", "offer", "retype"),
     ),
+    "awaiting": ("delete", "force delete", "reset to error"),
     **dict.fromkeys(
         ("reverting", "rewriting"),
         ("delete", "force delete", "extend", "clone", "reset to available", "reset to error"),
@@ -525,6 +541,7 @@ DUE: Mapping[str, Sequence[str]] = {
     ],
     "disconnecting": ["start disconnecting", "disconnected", "not disconnected", "give up"],
     "for a node": ["disconnect a node"],
+    "awaiting": ["wait for an image no longer", "give up"],
     "keeping an image": ["keep its image no longer", "copy its image"],
     "without its key": ["key made", "key not made", "give up"],
 }

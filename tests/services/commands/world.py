@@ -462,6 +462,7 @@ _FREE = {"rolled_back", "committed and released"}
 PAID: dict[str, set[str]] = {
     "requested": _OPEN,
     "placed": _OPEN,
+    "awaiting": _OPEN,
     "provisioning": _OPEN,
     "downloading": _OPEN,
     "available": _KEPT,

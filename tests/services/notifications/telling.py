@@ -78,6 +78,8 @@ STEPS: Mapping[str, Step] = {
     "place": lambda v, at: v.place(A_PLACE, at, most=3),
     "image_chosen": lambda v, at: imaging.choose(v, AN_IMAGE, at),
     "keep": lambda v, at: caching.keep(v, HOST, AN_IMAGE.id, at),
+    "wait": lambda v, at: caching.wait(v, an_id(0xCA), at),
+    "wait_no_longer": lambda v, at: caching.wait_no_longer(v, "too late", at),
     "copy_kept": lambda v, at: v.record(CachedImageClaimed(AN_IMAGE.id, HOST, A_VOLUME), at),
     "let_kept_go": lambda v, at: caching.release(v, v.attempt, at),
     "come": lambda v, at: imaging.progress(v, v.attempt, 2**20, at),

@@ -24,6 +24,8 @@ PATHS: list[tuple[str, list[str]]] = [
     ("place start failed", ["volume.create.start", "volume.create.error"]),
     ("image_chosen place start come made", CREATED),
     ("image_chosen keep place start made", CREATED),
+    ("image_chosen place wait wait_no_longer start made", CREATED),
+    ("image_chosen keep place start made delete remove gone", CREATED + DELETED),
     (
         "image_chosen place start copy_kept let_kept_go made",
         ["volume.create.start", "image_volume_cache.hit", "volume.create.end"],

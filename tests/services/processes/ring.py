@@ -22,6 +22,7 @@ from adapters.drivers.contract import (
     DriverFailure,
     Provisioned,
     SnapshotSpec,
+    Source,
     VolumeSpec,
 )
 from adapters.drivers.memory import Fault, Faults, MemoryBackend, MemoryDriver, Operation, Work
@@ -49,7 +50,7 @@ from services.processes.deletion import Deletion
 from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
-from services.processes.image_cache import CachedImages
+from services.processes.image_cache import CachedImages, ImageKeeping
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.restored import Restored
@@ -86,6 +87,7 @@ WORK: Sequence[type[BackendWork]] = (
     Attaching,
     Detaching,
     Deletion,
+    ImageKeeping,
     SnapshotCreation,
     SnapshotDeletion,
 )
@@ -273,6 +275,12 @@ class MortalDriver(MemoryDriver):
         self._life.point("after write_volume")
         return made
 
+    async def clone_volume(self, spec: VolumeSpec, source: Source) -> Provisioned | None:
+        self._life.point("before clone_volume")
+        made = await super().clone_volume(spec, source)
+        self._life.point("after clone_volume")
+        return made
+
     async def delete_volume(self, spec: VolumeSpec) -> None:
         self._life.point("before delete_volume")
         if self._life.ends_here:
@@ -370,7 +378,6 @@ class Ring:
             clock=self.clock,
             limits=self.cache_limits,
             project_id=CACHE_PROJECT,
-            patience_s=PATIENCE_S,
         )
 
     # what happens

@@ -49,7 +49,8 @@ def test_everything_that_can_wait_is_tried_here():
     of_snapshots = {("snapshot", state) for state in WAITS["snapshot"]} | {("volume", "emptying")}
     of_backups = {("backup", state) for state in GIVEN_UP}
     reverting = {("volume_operation", state) for state in ("reverting", "rewriting")}
-    elsewhere = of_snapshots | of_backups | reverting  # see the tests of those
+    of_images = {("volume", "awaiting")}
+    elsewhere = of_snapshots | of_backups | reverting | of_images  # see the tests of those
     assert {case.waits for case in CASES.values()} == waits - elsewhere
     assert CASES.keys() == PATHS.keys() - {"available"}
 
