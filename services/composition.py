@@ -205,17 +205,25 @@ def instance(role: str) -> str:
     return f"{role}-{os.uname().nodename.partition('.')[0]}-{os.getpid()}"
 
 
+def kept_images(settings: Settings, backend: str) -> Limits | None:
+    """How many images a backend keeps; None: none."""
+    chosen = settings.backends[backend]
+    if not chosen.image_cache:
+        return None
+    return Limits(max_count=chosen.image_cache_max_count, max_gib=chosen.image_cache_max_gib)
+
+
 def image_cache(
     settings: Settings, name: str, *, commands: Commands, clock: Callable[[], datetime]
 ) -> CachedImages | None:
     """The images that a backend keeps; None: it keeps none."""
-    backend = settings.backends[name]
-    if not backend.image_cache:
+    limits = kept_images(settings, name)
+    if limits is None:
         return None
     return CachedImages(
         commands=commands,
         backend=backend_host(settings, name),
         clock=clock,
-        limits=Limits(max_count=backend.image_cache_max_count, max_gib=backend.image_cache_max_gib),
+        limits=limits,
         project_id=settings.image_cache.project_id,
     )

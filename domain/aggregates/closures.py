@@ -69,10 +69,15 @@ class Closures(Aggregate):
         """Why nothing new can go to a backend, by host@backend."""
         return {backend: closure.why for backend, closure in self.closed.items()}
 
-    def check_not_frozen(self, host: str) -> None:
-        """Raises InvalidRequest if what is on `host` (host@backend#pool) must not change."""
+    def is_frozen(self, host: str) -> bool:
+        """Whether what is on `host` (host@backend#pool) must not change."""
         backend = host.partition("#")[0]
-        if backend in self.closed and self.closed[backend].frozen:
+        return backend in self.closed and self.closed[backend].frozen
+
+    def check_not_frozen(self, host: str) -> None:
+        """Raises InvalidRequest if what is on `host` must not change."""
+        if self.is_frozen(host):
+            backend = host.partition("#")[0]
             raise InvalidRequest(f"Backend {backend} is frozen: nothing there may be changed.")
 
     def apply(self, event: Event, at: Moment) -> None:

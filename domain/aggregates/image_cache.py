@@ -155,9 +155,13 @@ class ImageCache(Aggregate):
 
     def has_room(self, size_gib: int, limits: Limits) -> bool:
         """Whether another entry of that size may be there."""
-        gib = sum(each.size_gib for each in self.entries.values()) + size_gib
-        few = not limits.max_count or len(self.entries) < limits.max_count
-        return few and (not limits.max_gib or gib <= limits.max_gib)
+        return self.is_within(limits, more=(size_gib,))
+
+    def is_within(self, limits: Limits, *, more: Sequence[int] = ()) -> bool:
+        """Whether what is there, and more entries of these sizes, may be there."""
+        sizes_gib = [*more, *(each.size_gib for each in self.entries.values())]
+        few = not limits.max_count or len(sizes_gib) <= limits.max_count
+        return few and (not limits.max_gib or sum(sizes_gib) <= limits.max_gib)
 
     def least_recently_used(self) -> Sequence[Entry]:
         """All entries, the first to go first."""

@@ -52,9 +52,7 @@ SPOILS = frozenset(
 )
 """Events after which a volume may be another one than it was made as."""
 
-LEAVES = frozenset(
-    {"reset_to_error", "cascade_requested", "deletion_requested", "cancellation_requested"}
-)
+LEAVES = frozenset({"reset_to_error", "cascade_requested", "deletion_requested"})
 """Events after which nobody is to rely on a volume any more, though it still holds what it held."""
 
 VOLUME = Lifecycle(

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from adapters.drivers.contract import Connected, Driver, DriverFailure
+from domain.aggregates.image_cache import Limits
 from domain.aggregates.move import Move
 from domain.aggregates.remnant import Remnant
 from domain.aggregates.snapshot import Snapshot
@@ -34,6 +35,8 @@ class Backend(msgspec.Struct, frozen=True, kw_only=True):
     pools: Sequence[str]
     driver: Driver | None
     why_not: str = ""
+    keeps: Limits | None = None
+    """How many images it keeps; None: none, or nobody knows."""
 
 
 class ObjectAudit:

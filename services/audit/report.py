@@ -52,6 +52,8 @@ KINDS = {
     "key.orphan": "a key in the key manager that no volume accounts for",
     "connection.missing": "an attachment whose backend lets nobody reach the volume",
     "connection.extra": "a connection on a backend that is none of the log's attachments",
+    "image_cache.entry": "an image that a backend keeps in a volume that does not hold it",
+    "image_cache.stray": "a volume that keeps an image which its backend does not know of",
     "rest.not": "something not at rest, where everything was to be",
 }
 """Every kind of finding, and what it means."""

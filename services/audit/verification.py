@@ -1,6 +1,6 @@
 """Proving that everything agrees with the log, while the service runs or stands still."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from domain.aggregates import AGGREGATES
 from domain.errors import Unavailable
 from domain.event import Event, Recorded
 from projections.views import Views
-from services.audit import catalogue, keys, quota, read_models
+from services.audit import catalogue, image_cache, keys, quota, read_models
 from services.audit.backups import BackupAudit
 from services.audit.dependence import DependenceAudit
 from services.audit.objects import Backend, ObjectAudit
@@ -93,6 +93,8 @@ class _Verification:
         self._findings += keys.ties(self._replay)
         self._findings += [*catalogue.ties(self._replay), *names.findings(), *pools.findings()]
         self._findings += [*catalogue.closures(self._replay), *needs.findings()]
+        self._findings += image_cache.ties(self._replay)
+        self._notes += image_cache.beyond(self._replay, self._parts.backends)
         self._compared["ledger rows"] = ledger.compared()
         self._compared["names"] = names.compared()
         self._compared["pools"] = pools.compared()
@@ -213,14 +215,20 @@ class _Verification:
         self._compared["backups"] = audit.compared
 
     def _rest(self, at: datetime, *, required: bool) -> None:
-        for aggregate in self._replay.restless():
-            since = self._replay.since.get(aggregate.id)
-            age = f" for {(at - since).total_seconds():.1f} s" if since else ""
-            name, detail = f"{aggregate.kind} {aggregate.id}", f"is {aggregate.state}{age}"
+        for name, detail in self._restless(at):
             if required:
                 self._findings.append(Finding(kind="rest.not", id=name, detail=detail))
             else:
                 self._notes.append(Note(kind="rest", id=name, detail=detail))
+
+    def _restless(self, at: datetime) -> Iterator[tuple[str, str]]:
+        """What is not at rest, and how."""
+        for aggregate in self._replay.restless():
+            since = self._replay.since.get(aggregate.id)
+            age = f" for {(at - since).total_seconds():.1f} s" if since else ""
+            yield f"{aggregate.kind} {aggregate.id}", f"is {aggregate.state}{age}"
+        for entry in image_cache.leaving(self._replay):
+            yield f"volume {entry.volume_id}", "keeps its image no longer, and is not evicted yet"
 
     async def _parked(self) -> None:
         try:

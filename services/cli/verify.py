@@ -152,6 +152,7 @@ def _backend(settings: Settings, name: str) -> "Backend":
         why_not="kept in the memory of the process that serves it: not checkable from here"
         if in_memory
         else "",
+        keeps=composition.kept_images(settings, name),
     )
 
 

@@ -19,6 +19,7 @@ from domain.aggregates.volume import Volume, caching
 from domain.event import Moment
 from domain.machines.volume import SETTLED
 from services.commands.creation import CreateVolume, create_volume
+from services.commands.service import closures_of
 from services.commands.volume import DeleteVolume, delete_volume
 from services.unit_of_work import UnitOfWork
 
@@ -129,22 +130,24 @@ async def end_wait(cmd: EndWait, work: UnitOfWork) -> None:
 
 
 async def evict_cached_image(cmd: EvictCachedImage, work: UnitOfWork) -> None:
-    """Raises InUse while something is copied from it, NotAllowed while it is being made or used
-    otherwise, InvalidRequest while its backend is frozen. What an operator took for something else
-    stays, as no entry any more."""
+    """With its entry the volume goes. It stays, an ordinary one of its project, where somebody took
+    it for something else; and where it failed on a backend that is frozen now, in error.
+
+    Raises InUse while something is copied from it, NotAllowed while it is being made or used
+    otherwise, InvalidRequest while its backend is frozen."""
     cache = await work.load(ImageCache, cache_id(cmd.backend))
     if cache.entry_of(cmd.id) is None:
         return
     volume = await work.load(Volume, cmd.id)
-    if volume.keeps_image_near is None:
-        cache.evict(cmd.id, cmd.reason, cmd.at)
+    cache.evict(cmd.id, cmd.reason, cmd.at)
+    failed = cmd.reason == "failed" and volume.state == "error"
+    frozen = volume.host is not None and (await closures_of(work)).is_frozen(volume.host)
+    if volume.keeps_image_near is None and (frozen or not failed):
         await work.commit(cache, unchanged=[volume])
         return
     if volume.state not in SETTLED:
         raise volume.not_allowed("evict", SETTLED)
-    await delete_volume(
-        DeleteVolume(id=cmd.id, project_id=None, at=cmd.at), work, evicted=cmd.reason
-    )
+    await delete_volume(DeleteVolume(id=cmd.id, project_id=None, at=cmd.at), work, cache=cache)
 
 
 async def release_cached_image(cmd: ReleaseCachedImage, work: UnitOfWork) -> None:

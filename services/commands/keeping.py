@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from domain.aggregate import Aggregate
-from domain.aggregates.image_cache import ImageCache, Reason, cache_id
+from domain.aggregates.image_cache import ImageCache, cache_id
 from domain.aggregates.volume import Volume, caching
 from domain.event import Moment
 from services.unit_of_work import UnitOfWork
@@ -29,10 +29,10 @@ async def claim(volume: Volume, kept_by: UUID | None, work: UnitOfWork, at: Mome
     return Copied([cache] if cache.pending else [], [kept])
 
 
-async def evict(volume: Volume, reason: Reason, work: UnitOfWork, at: Moment) -> list[Aggregate]:
+async def evict(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:
     """What is to be stored with the end of a volume: nothing unless it keeps an image."""
     if volume.keeps_image_near is None:
         return []
     cache = await work.load(ImageCache, cache_id(volume.keeps_image_near.partition("#")[0]))
-    cache.evict(volume.id, reason, at)
+    cache.evict(volume.id, "deleted", at)
     return [cache] if cache.pending else []

@@ -126,7 +126,8 @@ async def withdraw_transfer(cmd: WithdrawTransfer, work: UnitOfWork) -> None:
     transfer.check_offered()
     volume = await work.load(Volume, UUID(transfer.volume_id))
     withdrawn = await settling.give_up(volume, "its owner withdrew it", work, cmd.at)
-    await work.commit(volume, *withdrawn)
+    # what is under way on the volume may be something else by now
+    await work.commit(volume, *withdrawn, unchanged=[transfer])
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

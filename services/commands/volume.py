@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from domain.aggregate import Aggregate
-from domain.aggregates.image_cache import Reason
+from domain.aggregates.image_cache import ImageCache
 from domain.aggregates.volume import Volume, detaching, imaging
 from domain.errors import NotFound
 from domain.event import Moment
@@ -139,12 +139,12 @@ async def change_volume_metadata(cmd: ChangeVolumeMetadata, work: UnitOfWork) ->
 
 
 async def delete_volume(
-    cmd: DeleteVolume, work: UnitOfWork, *, evicted: Reason = "deleted"
+    cmd: DeleteVolume, work: UnitOfWork, *, cache: ImageCache | None = None
 ) -> None:
     """Wants it gone; at once where no backend ever held it.
 
     Raises NotFound, NotAllowed, InvalidRequest while its backend is frozen, InUse while something
-    depends on it that does not go along. What kept an image is `evicted` for this reason.
+    depends on it that does not go along. `cache` is the one that it was taken from already.
     """
     volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     given_up: list[Aggregate] = []
@@ -154,7 +154,7 @@ async def delete_volume(
     along = []
     if cmd.cascade:
         along = await following.doomed(volume, work, project_id=cmd.project_id, force=cmd.force)
-    given_up += await keeping.evict(volume, evicted, work, cmd.at)
+    given_up += await keeping.evict(volume, work, cmd.at) if cache is None else [cache]
     volume.request_deletion(cmd.at, force=cmd.force, along=[each.id for each in along])
     if volume.host is None and volume.pending:
         await _commit_deleted(volume, work, cmd.at, *given_up)

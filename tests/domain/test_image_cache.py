@@ -62,7 +62,6 @@ LET_GO = {
     "reset_to_error": f"{KEPT} say_error",
     "cascade_requested": f"{KEPT} cascade",
     "deletion_requested": f"{KEPT} delete",
-    "cancellation_requested": "image_chosen keep place start delete",
     "attachment_connection_requested": f"{KEPT} reserve reach",
     "attached": f"{KEPT} attach",
     "extension_requested": f"{KEPT} extend",
@@ -109,6 +108,7 @@ def test_those_who_wait_are_told_once_however_its_making_ends(ends, kept):
     STEPS[last](volume, a_moment(60))
     told = [each for each in bare(volume.pending) if isinstance(each, ImageFetchEnded)]
     assert told == [ImageFetchEnded(host=HOST, image_id=AN_IMAGE.id, kept=kept)]
+    assert (volume.keeps_image_near is not None) == kept
 
 
 def test_what_failed_is_not_tried_again_for_a_while():

@@ -8,6 +8,7 @@ from domain.aggregates.volume import Volume
 from domain.quota import UNLIMITED, Ledger, entries, settle
 from projections import generations
 from projections.views import Views
+from services import composition
 from services.audit.objects import Backend
 from services.audit.report import Finding, Note
 from services.audit.stored import LogOfStore
@@ -51,15 +52,20 @@ async def _verified(world: "World") -> list[Finding | Note]:
         store=world.store,
         views=Views(world.engine),
         backends=[
-            Backend(host=f"h@{name}", pools=tuple(backend.pools), driver=MemoryDriver(backend))
+            Backend(
+                host=f"h@{name}",
+                pools=tuple(backend.pools),
+                driver=MemoryDriver(backend),
+                keeps=composition.kept_images(world.settings, name),
+            )
             for name, backend in world.backends.items()
         ],
         keys=world.keys,
         parked=world.bus.parked,
     )
     report = await verify(parts, at=world.clock(), at_rest=True)
-    parked = [note for note in report.notes if note.kind == "parked"]
-    return [*report.findings, *report.unchecked, *parked]
+    noted = [note for note in report.notes if note.kind in ("parked", "image_cache")]
+    return [*report.findings, *report.unchecked, *noted]
 
 
 def _over_quota(world: "World") -> Iterator[str]:

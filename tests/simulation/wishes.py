@@ -203,6 +203,7 @@ CARRIED_OUT: frozenset[type] = frozenset(
         volume.FinishProvisioning,
         imaging.RecordDownload,
         imaging.FailDownload,
+        *image_cache.HANDLERS,
         volume.StartDeletion,
         volume.FinishDeletion,
         extension.PlaceExtension,
@@ -248,7 +249,6 @@ _SENT = "an upload sends every byte of a volume: seconds of real time for each G
 
 ELSEWHERE: Mapping[type, str] = {
     **dict.fromkeys(uploading.HANDLERS, _SENT),
-    **dict.fromkeys(image_cache.HANDLERS, "the simulated backends keep no images"),
 }
 """Commands that take no part, and why not."""
 

@@ -71,7 +71,9 @@ SETTINGS = Settings(
     quota=Quota(volumes=8, gigabytes=24),
     relay=Relay(lease_s=6.0, batch=50),
     backends={
-        "gold": Backend(driver="file", pools=("p1", "p2")),
+        "gold": Backend(
+            driver="file", pools=("p1", "p2"), image_cache=True, image_cache_max_count=1
+        ),
         "iron": Backend(driver="file", pools=("p",)),
     },
 )

@@ -402,7 +402,7 @@ class Volume(Aggregate):
         if was_coming and not self.is_coming:
             kept = self.state == "available"
             super().record(ImageFetchEnded(host=keeps_near, image_id=image_id, kept=kept), at)
-        if event.verb in SPOILS | LEAVES:
+        elif event.verb in SPOILS | LEAVES:
             may_change = event.verb in SPOILS
             gone = ImageLetGo(host=keeps_near, image_id=image_id, may_change=may_change)
             super().record(gone, at)
@@ -441,7 +441,7 @@ class Volume(Aggregate):
                 self.cached_source, self.awaited = event.source, None
             case CachedImageReleased():
                 self.cached_source = self.awaited = None
-            case ImageLetGo():
+            case ImageFetchEnded(kept=False) | ImageLetGo():
                 self.keeps_image_near = None
             case _:
                 evolution = _EVOLUTIONS.get(type(event))

@@ -5,7 +5,9 @@ import asyncio
 import msgspec
 import pytest
 
+from domain.aggregates.transfer import Transfer
 from domain.errors import Conflict, InvalidRequest, NotAllowed, NotFound, OverQuota
+from services.commands.extension import ExtendVolume
 from services.commands.quota_limits import ChangeQuotaLimits
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
 from services.commands.volume import DeleteVolume
@@ -83,6 +85,18 @@ async def test_a_project_at_its_limit_can_take_its_own_volume_back():
     await world.run(ChangeQuotaLimits(subject=PROJECT, limits={"volumes": 1}, at=a_moment()))
     await world.run(accept(by=PROJECT))
     assert await world.usage() == TWO_GIB
+
+
+async def test_who_knows_only_of_a_former_offer_ends_nothing_else_that_is_under_way():
+    world = await an_offered_volume()
+    late = world.another_process()
+    await late.commands.aggregates.read(Transfer, an_id(9))
+    await world.run(withdraw())
+    grow = ExtendVolume(id=an_id(1), project_id=PROJECT, new_size_gib=9, at=a_moment())
+    await world.run(grow)
+    with pytest.raises(NotFound):
+        await late.run(withdraw())
+    assert (await world.volume()).operation == "extending"
 
 
 async def test_a_wrong_key_changes_nothing():
