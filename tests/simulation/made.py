@@ -1,6 +1,6 @@
 """Of what clients make their wishes: the fields of a command, from what they know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import Encryption
+from domain.image import UploadedImage
 from tests.simulation.sight import KEY, PROJECTS, Sight
 
 Fields = dict[str, Any] | None
@@ -83,6 +84,14 @@ def of_volume(*statuses: str, **fields: Field) -> Maker:
         }
 
     return make
+
+
+UPLOAD: Mapping[str, Field] = {
+    "image_id": Sight.new_id,
+    "image": lambda see: UploadedImage(name="golden", visibility="public"),
+    "attached": lambda see: see.often(0.5),
+}
+"""What a volume is to become."""
 
 
 def of_attachment(*states: str, **fields: Field) -> Maker:

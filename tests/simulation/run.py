@@ -8,14 +8,16 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import cache
 from hashlib import sha256
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import structlog
 
+from services.processes import uploading
 from tests.simulation import verdict
 from tests.simulation.chance import Case
 from tests.simulation.clients import client
@@ -25,6 +27,9 @@ from tests.simulation.world import World, template
 CLIENTS = 4
 WISHES = 25
 """Of each client."""
+
+SENT_BYTES = 4_096
+"""Of each GiB of a volume that becomes an image: more than any volume holds here."""
 
 LOOK_S = 5.0
 REST_S = 600.0
@@ -66,7 +71,7 @@ def run(case: Case, *, wishes: int = WISHES) -> Outcome:
     collecting, before = gc.isenabled(), structlog.get_config()
     gc.disable()  # what is collected when must not depend on what was run before
     try:
-        with tempfile.TemporaryDirectory() as directory:
+        with tempfile.TemporaryDirectory() as directory, _small_gib():
             return _played(case, wishes, directory)
     finally:
         asyncio.set_event_loop(None)
@@ -75,6 +80,11 @@ def run(case: Case, *, wishes: int = WISHES) -> Outcome:
         structlog.configure(**before)
         if collecting:
             gc.enable()
+
+
+def _small_gib() -> AbstractContextManager[Any]:
+    """An upload sends every byte of a volume: there are only so few to each GiB here."""
+    return patch.object(uploading, "GIB", SENT_BYTES)
 
 
 def _played(case: Case, wishes: int, directory: str) -> Outcome:

@@ -89,7 +89,11 @@ class Sight:
         return self.one(failed).id if failed else None
 
     def image(self) -> ChosenImage:
-        return chosen(self.one(list(self.world.images.images.values())))
+        """One that is complete."""
+        images = self.world.images
+        image = self.one([each for each in images.images.values() if each.status == "active"])
+        self.world.watch.images[image.id] = images.contents[image.id]
+        return chosen(image)
 
     def connector(self) -> dict[str, str]:
         """Of a node; now and then one that will not do."""

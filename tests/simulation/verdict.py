@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from adapters.drivers.memory import MemoryDriver
 from domain.aggregates.volume import Volume
+from domain.aggregates.volume.uploading import Uploaded
 from domain.quota import UNLIMITED, Ledger, entries, settle
 from projections import generations
 from projections.views import Views
@@ -38,6 +39,7 @@ async def wrongs(world: "World") -> list[str]:
     found = [f"{each.kind}: {each.id} {each.detail}" for each in await _verified(world)]
     found += _over_quota(world)
     found += _objects(world)
+    found += _images(world)
     found += _memories(world)
     found += _stream(world)
     found += await _notifications(world)
@@ -82,6 +84,13 @@ def _over_quota(world: "World") -> Iterator[str]:
                         f"over quota at {recorded.position}: {entry.project_id} consumes {used}"
                         f" {entry.resource}, of {limit}"
                     )
+
+
+def _images(world: "World") -> Iterator[str]:
+    """Every image that is there was complete from the beginning, or a volume became it."""
+    became = {each.event.image_id for each in world.store._log if isinstance(each.event, Uploaded)}
+    for id in world.images.images.keys() - became - world.first_images:
+        yield f"image {id} is left of an upload that failed"
 
 
 def _objects(world: "World") -> Iterator[str]:

@@ -25,6 +25,8 @@ class Watch:
         self.replay = Replay()
         self.contents: dict[UUID, bytes] = {}
         """What each volume held when it was made."""
+        self.images: dict[str, bytes] = {}
+        """What images hold that somebody chose: they may be gone when it comes."""
 
     def appended(self, position: int) -> None:
         """The log ends here now."""
@@ -69,7 +71,7 @@ class Watch:
             self._world.violated(f"volume {volume.id} is available, and its backend has {found}")
             return
         if volume.image is not None:
-            due = self._world.images.contents[volume.image.id]
+            due = self.images[volume.image.id]
             if bytes_in(found) != due.rstrip(b"\0"):
                 self._world.violated(f"volume {volume.id} does not hold image {volume.image.id}")
         elif not found.content:
@@ -77,6 +79,13 @@ class Watch:
         elif bytes_in(found) not in self.contents.values():
             self._world.violated(f"volume {volume.id} was made, and holds {bytes_in(found)[:32]!r}")
         self.contents[volume.id] = bytes_in(found)
+
+    def _uploaded(self, recorded: Recorded[Event]) -> None:
+        """The image holds what the volume does."""
+        image_id = recorded.event.image_id  # type: ignore[attr-defined]
+        due = self.contents.get(recorded.aggregate_id)
+        if self._world.images.contents[image_id].rstrip(b"\0") != due:
+            self._world.violated(f"image {image_id} is not volume {recorded.aggregate_id}")
 
     def _restored(self, recorded: Recorded[Event]) -> None:
         """It holds what one of the volumes held when it was made, and must not lose that."""
@@ -124,6 +133,7 @@ _ON_BACKENDS: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
     "volume.reverted": Watch._restored,
     "volume.extended": Watch._whole,
     "volume.moved": Watch._whole,
+    "volume.uploaded": Watch._uploaded,
     "volume.retyped": Watch._whole,
 }
 """What must be there on its backend when an event says so."""

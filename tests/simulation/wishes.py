@@ -123,6 +123,7 @@ WISHES: Mapping[type, Wish] = {
     attaching.DisconnectNode: Wish(
         2, made.of_volume("available", "attaching", "in-use", connector=Sight.connector)
     ),
+    uploading.UploadVolume: Wish(3, made.of_volume("available", "in-use", **made.UPLOAD)),
     reverting.RevertVolume: Wish(2, made.reversion),
     snapshot.CreateSnapshot: Wish(5, made.snapshot),
     snapshot.DescribeSnapshot: Wish(0.3, made.of_snapshot(name=made.name)),
@@ -204,6 +205,8 @@ CARRIED_OUT: frozenset[type] = frozenset(
         imaging.RecordDownload,
         imaging.FailDownload,
         *image_cache.HANDLERS,
+        uploading.StartUpload,
+        uploading.FinishUpload,
         volume.StartDeletion,
         volume.FinishDeletion,
         extension.PlaceExtension,
@@ -245,10 +248,8 @@ CARRIED_OUT: frozenset[type] = frozenset(
 )
 """Commands that processes give because of what clients wish for."""
 
-_SENT = "an upload sends every byte of a volume: seconds of real time for each GiB"
-
 ELSEWHERE: Mapping[type, str] = {
-    **dict.fromkeys(uploading.HANDLERS, _SENT),
+    uploading.AbandonUpload: "the API gives it, whose image service failed before it answered",
 }
 """Commands that take no part, and why not."""
 

@@ -105,6 +105,7 @@ class World:
         self.keys = MemoryKeyManager()
         self.shelf = MemoryShelf()
         self.images = MemoryImageService(chunk_bytes=512, clock=self.clock)
+        self.first_images: set[str] = set()
         self.backends = {
             name: a_backend(f"h@{name}", pools, self.watch.happened)
             for name, pools in CAPACITY_GIB.items()
@@ -161,6 +162,7 @@ class World:
             )
             content = random.Random(f"image {number}").randbytes(700 * number)
             self.images.put(await self.images.create(image), content)
+        self.first_images = {*self.images.images}
 
     # what befalls it
 

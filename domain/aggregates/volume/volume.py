@@ -91,7 +91,7 @@ class Volume(Aggregate):
     lifecycle: ClassVar[Lifecycle] = VOLUME
     beside: ClassVar[Lifecycle] = VOLUME_OPERATION
     inside: ClassVar[Lifecycle] = ATTACHMENT
-    snapshot_version: ClassVar[int] = 14
+    snapshot_version: ClassVar[int] = 15
 
     project_id: str = ""
     size_gib: int = 0
