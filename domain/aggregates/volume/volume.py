@@ -365,6 +365,11 @@ class Volume(Aggregate):
         return self.state != "deleted" and reservation_id in self.reservations
 
     @property
+    def holds_image_of(self) -> str | None:
+        """The volume that keeps its image, or is to, and that has to stay for it."""
+        return self.awaited if self.cached_source is None else self.cached_source.id
+
+    @property
     def is_coming(self) -> bool:
         """Whether it is being made, and still wanted."""
         return self.state in BEING_MADE and self.state != "cancelling"
@@ -390,7 +395,7 @@ class Volume(Aggregate):
             self._tell_of_image(event, keeps_near, at, was_coming=was_coming)
         if self.holds_source and self.source is not None and self.state not in BEING_MADE:
             super().record(SourceReleased(source_id=self.source.id), at)
-        held = self.cached_source.id if self.cached_source is not None else self.awaited
+        held = self.holds_image_of
         if held is not None and self.state not in ("placed", "awaiting", *CLAIMED):
             super().record(CachedImageReleased(source_id=held), at)
 

@@ -209,8 +209,8 @@ class World:
             first = uuid5(id, "reservation")
             assert first == reservation or _paid(first, states) in _FREE  # it changed hands
             self._assert_paid_in_full(thing, log)
-            if isinstance(thing, Volume) and thing.cached_source is not None:
-                needs[UUID(thing.cached_source.id), id] = "copy"
+            if isinstance(thing, Volume) and thing.holds_image_of is not None:
+                needs[UUID(thing.holds_image_of), id] = "copy"
             if isinstance(thing, Snapshot) and thing.state != "deleted":
                 needs[UUID(thing.volume_id), id] = "snapshot"
                 assert states[UUID(thing.volume_id)] not in ("deleting", "removing", "deleted")
