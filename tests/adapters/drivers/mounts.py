@@ -26,14 +26,14 @@ def tmpfs(directory: Path, *, options: str) -> Iterator[Path]:
 
 
 @contextmanager
-def filesystem(directory: Path, kind: str) -> Iterator[Path]:
+def filesystem(directory: Path, kind: str, *, size_bytes: int = IMAGE_BYTES) -> Iterator[Path]:
     """A filesystem in an image file, by its name in MKFS."""
     command = MKFS[kind]
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
     image = directory / "image"
     with image.open("wb") as file:
-        file.truncate(IMAGE_BYTES)
+        file.truncate(size_bytes)
     made = subprocess.run([*command, str(image)], capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.skip(f"{command[0]} does not work here: {made.stderr.strip()}")
