@@ -33,7 +33,7 @@ def copying(monkeypatch: pytest.MonkeyPatch, volume: Path) -> list[dict[int, boo
         seen.append({process: stopped(process) for process in exporting(volume)})
         return copy_data(source, destination, end=end)
 
-    monkeypatch.setattr(reflink, "_clone", lambda *_: False)
+    monkeypatch.setattr(reflink, "clone", lambda *_: False)
     monkeypatch.setattr(reflink, "_copy_data", watched)
     return seen
 
