@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from tests.support.deployment import Apart, Deployment, Serve, by_itself, running
+from tests.support.apart import Apart
+from tests.support.deployment import Deployment, Serve, by_itself, running
 from tests.support.postgres import PostgresServer
 
 ENV = {
@@ -44,7 +45,7 @@ def roles_apart() -> Iterator[Deployment]:
                     Path(directory),
                     database_url=url,
                     each=1,
-                    backend="memory",
+                    backends=["memory"],
                     env=ENV,
                     launch=by_itself,
                 )

@@ -96,7 +96,7 @@ class NatsBus:
             "retention": "workqueue",
             "num_replicas": replicas,
         }
-        self._publisher = NatsPublisher(jetstream, self._log_stream)
+        self._publisher = NatsPublisher(jetstream, self._log_stream, copies_log=True)
         self._derived: dict[str, NatsPublisher] = {}
         self._inboxes: list[NatsInbox] = []
         self._leases: dict[str, Bucket] = {}

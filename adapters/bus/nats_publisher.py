@@ -4,6 +4,12 @@ Every message says which stream sequence and which message it must follow, so wh
 one that failed fails too, however many publishers there are. JetStream's own de-duplication by
 message id is not relied upon: it forgets after a window, and remembers what was purged from the
 stream.
+
+In a replicated stream it must not be said which message is followed: one that finds another there
+stops the stream for ever, on every replica (2.15.1: `processJetStreamMsg` in stream.go, and what
+becomes of its error in `monitorStream` of jetstream_cluster.go). The sequence alone is as good for
+the log, of which every publisher puts the same event there; other streams are published to one
+message at a time.
 """
 
 import asyncio
@@ -87,9 +93,13 @@ class _Acks:
 class NatsPublisher:
     """One stream, as its configuration says; it is made, and made anew when it is lost."""
 
-    def __init__(self, jetstream: JetStream, config: dict[str, Any]) -> None:
+    def __init__(
+        self, jetstream: JetStream, config: dict[str, Any], *, copies_log: bool = False
+    ) -> None:
         self._jetstream = jetstream
         self._config = config
+        self._replicated = config["num_replicas"] > 1
+        self._in_flight = _IN_FLIGHT if copies_log or not self._replicated else 1
         self._end: _End | None = None
         self._inbox: str = jetstream.client.new_inbox()
         self._open = False
@@ -142,8 +152,8 @@ class NatsPublisher:
         if not ends_within(end.place, messages, after):
             raise OutOfOrder(after, end.place[0])
         missing = [message for message in messages if message.place > end.place]
-        for start in range(0, len(missing), _IN_FLIGHT):
-            lot = missing[start : start + _IN_FLIGHT]
+        for start in range(0, len(missing), self._in_flight):
+            lot = missing[start : start + self._in_flight]
             self._end = None  # unknown while in flight, and if we never hear
             await self._send(lot, end)
             end = _End(end.sequence + len(lot), lot[-1].place, lot[-1].id)
@@ -161,7 +171,7 @@ class NatsPublisher:
                     headers = {ID: message.id, "Nats-Expected-Last-Sequence": str(sequence)}
                     if message.own_id:
                         headers[PLACE] = f"{message.position}.{message.part}"
-                    if last_id:
+                    if last_id and not self._replicated:
                         # The sequence alone may be right again after another's message took the
                         # place of the one before, or in a stream that was made anew.
                         headers["Nats-Expected-Last-Msg-Id"] = last_id

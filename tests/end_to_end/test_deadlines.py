@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.faults.test_kills import IMPATIENT
-from tests.support.deployment import Apart, running, until
+from tests.support.apart import Apart
+from tests.support.deployment import running, until
 from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.nats, pytest.mark.timeout(240)]

@@ -7,7 +7,8 @@ import pytest
 
 from tests.faults.test_kills import IMPATIENT
 from tests.support import promises
-from tests.support.deployment import Apart, running, until
+from tests.support.apart import Apart
+from tests.support.deployment import running, until
 from tests.support.load import under_load
 from tests.support.postgres import PostgresServer
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import promises
-from tests.support.deployment import Apart, Serve, running, until
+from tests.support.apart import Apart
+from tests.support.deployment import Serve, running, until
 from tests.support.load import Load, under_load
 from tests.support.postgres import PostgresServer
 

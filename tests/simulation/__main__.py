@@ -9,7 +9,6 @@ python -m tests.simulation --bugs                    how soon deliberate bugs ar
 
 import argparse
 import sys
-from pathlib import Path
 
 import msgspec
 
@@ -17,8 +16,7 @@ from tests.simulation import campaign
 from tests.simulation.chance import Case
 from tests.simulation.run import Outcome, run
 from tests.simulation.shrink import shrunk
-
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
+from tests.support.pages import RELIABILITY, write_part
 
 
 def main() -> int:
@@ -42,8 +40,8 @@ def _many(options: argparse.Namespace) -> int:
     tally = campaign.played(seeds, jobs=options.jobs)
     print(tally.text)
     if options.report:
-        tally.write_into(PAGE)
-        print(f"Written into {PAGE}.")
+        write_part(RELIABILITY, "simulation", tally.text)
+        print(f"Written into {RELIABILITY}.")
     return 1 if tally.failed else 0
 
 

@@ -2,12 +2,10 @@
 
 import multiprocessing
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Iterable
 from itertools import count
-from pathlib import Path
 
 import msgspec
 
@@ -16,9 +14,6 @@ from tests.simulation.bugs import BUGS, RARE
 from tests.simulation.chance import LIKELY, Case
 from tests.simulation.run import Outcome, run
 from tests.simulation.wishes import ELSEWHERE
-
-BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
-"""Between these in the page, everything is written by `Tally.write_into`."""
 
 MOST_SEEDS = 200
 """Within which a deliberate bug is looked for by hand."""
@@ -78,12 +73,6 @@ class Tally(msgspec.Struct, kw_only=True):
         for seed, violation in self.failed:
             lines += ["", f"- `{again(Case(seed=seed))}`", f"  {violation}"]
         return "\n".join(lines)
-
-    def write_into(self, page: Path) -> None:
-        """Replaces what is between the marks."""
-        marked = re.compile(f"{BEGIN}.*{END}", re.DOTALL)
-        text = f"{BEGIN}\n{self.text}\n{END}"
-        page.write_text(marked.sub(lambda _: text, page.read_text()))
 
 
 def again(case: Case) -> str:

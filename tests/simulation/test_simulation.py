@@ -10,11 +10,12 @@ import pytest
 
 from services.commands import HANDLERS
 from tests.simulation.bugs import BUGS
-from tests.simulation.campaign import BEGIN, END, Tally, found_within
+from tests.simulation.campaign import Tally, found_within
 from tests.simulation.chance import LIKELY, Case
 from tests.simulation.run import Outcome, run
 from tests.simulation.shrink import shrunk
 from tests.simulation.wishes import CARRIED_OUT, ELSEWHERE, WISHES
+from tests.support.pages import marks, write_part
 
 pytestmark = pytest.mark.simulation
 
@@ -107,9 +108,10 @@ def test_a_failing_case_is_made_smaller_until_only_what_matters_is_left():
 
 def test_the_page_is_written_between_its_marks(tmp_path):
     page = tmp_path / "reliability.md"
-    page.write_text(f"before\n{BEGIN}\nformer results\n{END}\nafter\n")
+    begin, end = marks("simulation")
+    page.write_text(f"before\n{begin}\nformer results\n{end}\nafter\n")
     tally = Tally(seeds=1, first=7, jobs=1)
-    tally.write_into(page)
+    write_part(page, "simulation", tally.text)
     text = page.read_text()
-    assert text.startswith(f"before\n{BEGIN}\n") and text.endswith(f"\n{END}\nafter\n")
+    assert text.startswith(f"before\n{begin}\n") and text.endswith(f"\n{end}\nafter\n")
     assert "former" not in text and tally.text in text

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from adapters.drivers.memory import MemoryDriver
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.uploading import Uploaded
-from domain.quota import UNLIMITED, Ledger, entries, settle
 from projections import generations
 from projections.views import Views
 from services import composition
@@ -18,6 +17,7 @@ from services.notifications.envelope import STREAM
 from services.notifications.telling import Notifications
 from tests.simulation import history
 from tests.simulation.watch import bytes_in
+from tests.support import invariants
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -37,11 +37,12 @@ def behind(world: "World") -> list[str]:
 async def wrongs(world: "World") -> list[str]:
     """Everything that is not as it should be."""
     found = [f"{each.kind}: {each.id} {each.detail}" for each in await _verified(world)]
-    found += _over_quota(world)
+    found += invariants.over_quota(world.store._log, limits=world.limits)
     found += _objects(world)
     found += _images(world)
     found += _memories(world)
-    found += _stream(world)
+    positions = [each.position for each in world.bus._broker.log.messages]
+    found += invariants.not_copied(positions, end=len(world.store._log))
     found += await _notifications(world)
     found += history.wrongs(world.history, world.store._log, default_limits=world.limits)
     return found
@@ -68,22 +69,6 @@ async def _verified(world: "World") -> list[Finding | Note]:
     report = await verify(parts, at=world.clock(), at_rest=True)
     noted = [note for note in report.notes if note.kind in ("parked", "image_cache")]
     return [*report.findings, *report.unchecked, *noted]
-
-
-def _over_quota(world: "World") -> Iterator[str]:
-    """At no instant did anybody consume more than they may."""
-    ledger = Ledger(defaults=world.limits)
-    for recorded in world.store._log:
-        settle(ledger, [recorded.event])
-        for entry in entries(recorded.event):
-            if entry.in_use + entry.reserved > 0:
-                used = ledger.used(entry.project_id, entry.resource).consumed
-                limit = ledger.limit(entry.project_id, entry.resource)
-                if limit != UNLIMITED and used > limit:
-                    yield (
-                        f"over quota at {recorded.position}: {entry.project_id} consumes {used}"
-                        f" {entry.resource}, of {limit}"
-                    )
 
 
 def _images(world: "World") -> Iterator[str]:
@@ -113,18 +98,9 @@ def _memories(world: "World") -> Iterator[str]:
                 yield f"{process.name} knows {aggregate}, which is not what its events lead to"
 
 
-def _stream(world: "World") -> Iterator[str]:
-    """The log stream is a copy of the log."""
-    positions = [each.position for each in world.bus._broker.log.messages]
-    if positions != list(range(1, len(world.store._log) + 1)):
-        yield f"the log stream has {positions}, and the log ends at {len(world.store._log)}"
-
-
 async def _notifications(world: "World") -> list[str]:
-    """Each was told once, in the order of the log."""
     telling = Notifications(
         store=world.store, bus=world.bus.another(), clock=world.clock, keep_s=1e9
     )
-    due = [each.id for each in await telling.messages(world.store._log)]
     told = [each.id for each in world.bus.told(STREAM)]
-    return [] if told == due else [f"told were {len(told)} notifications, due {len(due)}"]
+    return await invariants.not_told(telling, world.store._log, told)

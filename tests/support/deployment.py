@@ -1,6 +1,5 @@
-"""Real deployments as processes: `lapilli serve`, and the roles apart."""
+"""Real deployments as processes, and `lapilli serve` among them."""
 
-import asyncio
 import contextlib
 import json
 import os
@@ -17,7 +16,6 @@ from typing import Any, Protocol
 
 import psutil
 
-from adapters.bus.nats_server import NatsServer
 from tests.support import forks
 from tests.support.postgres import free_port, is_alive
 
@@ -59,11 +57,13 @@ def forked(args: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
     return forks.Fork("lapilli", *args, env=env, out=log, err=log)
 
 
-def by_itself(args: Sequence[str], env: Mapping[str, str], log: Path) -> Process:
-    """As a shell does."""
+def by_itself(
+    args: Sequence[str], env: Mapping[str, str], log: Path, *, inside: Sequence[str] = ()
+) -> Process:
+    """As a shell does; `inside` is the beginning of a command that becomes the rest of it."""
     with log.open("ab") as stream:
         return subprocess.Popen(
-            [*LAPILLI, *args],
+            [*inside, *LAPILLI, *args],
             env={**os.environ, **env},
             stdin=subprocess.DEVNULL,
             stdout=stream,
@@ -81,12 +81,12 @@ class Program:
         self.args = args
         self.log = log
         self.env = dict(env)
-        self._launch = launch
+        self.launch = launch
         self._process: Process | None = None
 
     def start(self) -> None:
         """Starts it."""
-        self._process = self._launch(self.args, self.env, self.log)
+        self._process = self.launch(self.args, self.env, self.log)
 
     @property
     def pid(self) -> int:
@@ -99,11 +99,15 @@ class Program:
         """Whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    def signal(self, number: int) -> None:
+        """Sends a signal to it alone, if it has not ended."""
+        if self._process is not None and self.running:
+            self._process.send_signal(number)
+
     def stop(self, *, within_s: float = 30.0) -> int:
         """Asks it to stop, as Ctrl-C does; its exit status."""
         assert self._process is not None
-        if self.running:
-            self._process.send_signal(signal.SIGINT)
+        self.signal(signal.SIGINT)
         return self._process.wait(within_s)
 
     def kill(self) -> None:
@@ -132,7 +136,7 @@ class Deployment:
 
     def __init__(self, directory: Path, *, env: Mapping[str, str] = {}) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.host, self.port = "127.0.0.1", free_port()
         self.env = {
             "LAPILLI_DATA_DIR": str(directory / "data"),
             "LAPILLI_API_PORT": str(self.port),
@@ -144,7 +148,7 @@ class Deployment:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def request(
         self,
@@ -225,71 +229,15 @@ class Serve(Deployment):
         self.program.kill()
 
 
-class Apart(Deployment):
-    """The roles as processes of their own, on PostgreSQL and a nats-server."""
+class Runs(Protocol):
+    """What starts as a whole, and ends at once."""
 
-    def __init__(
-        self,
-        directory: Path,
-        *,
-        database_url: str,
-        each: int = 2,
-        backend: str = "files",
-        env: Mapping[str, str] = {},
-        launch: Launch = forked,
-    ) -> None:
-        self.nats = NatsServer(directory / "nats")
-        super().__init__(directory, env={"LAPILLI_DATABASE_URL": database_url, **env})
-        (directory / "data" / backend).mkdir(parents=True, exist_ok=True)
-        roles = [("api",), ("processes",), ("relay",), ("projector",), ("backend", backend)]
-        self.ports = [self.port, *(free_port() for _ in range(each - 1))]
-        self.programs = {
-            f"{role[0]}-{n}": Program(
-                *role, log=directory / f"{role[0]}-{n}.log", env=self.env, launch=launch
-            )
-            for role in roles
-            for n in range(each)
-        }
-        for n, port in enumerate(self.ports):
-            self.programs[f"api-{n}"].env["LAPILLI_API_PORT"] = str(port)
-
-    def start(self) -> None:
-        """Returns once every API answers. Raises NotReady."""
-        asyncio.run(self.nats.start())
-        self.env["LAPILLI_NATS_URL"] = self.nats.url
-        for program in self.programs.values():
-            program.env["LAPILLI_NATS_URL"] = self.nats.url
-            program.start()
-        for port in self.ports:
-            self.port = port
-            try:
-                until(self.answers, what=f"first answer at {port}")
-            except NotReady as late:
-                tails = "\n".join(p.log_tail(8) for p in self.programs.values())
-                raise NotReady(f"{late}\n{tails}") from None
-        self.port = self.ports[0]
-
-    def assert_running(self) -> None:
-        """Nothing ended by itself; if something did, the end of its log says why."""
-        ended = {name: program for name, program in self.programs.items() if not program.running}
-        assert not ended, "\n".join(f"{name}: {p.log_tail()}" for name, p in ended.items())
-
-    def stop(self) -> None:
-        """As Ctrl-C in every terminal, then the nats-server."""
-        for program in self.programs.values():
-            if program.running:
-                program.stop()
-        asyncio.run(self.nats.stop())
-
-    def kill(self) -> None:
-        """kill -9 of everything."""
-        for program in self.programs.values():
-            program.kill()
-        asyncio.run(self.nats.stop(timeout_s=0))
+    def start(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 @contextmanager
-def running(deployment: Serve | Apart) -> Iterator[Any]:
+def running(deployment: Runs) -> Iterator[Any]:
     """Started, and gone afterwards whatever happens."""
     deployment.start()
     try:

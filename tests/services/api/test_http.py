@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from adapters.bus import port
 from domain.errors import (
     Conflict,
     Forbidden,
@@ -228,6 +229,7 @@ async def test_request_ids_are_ours_whatever_the_client_sends(stage):
         ),
         (Conflict(kind="volume", id="x"), 409),
         (Unavailable(part="database", reason="gone"), 503),
+        (port.Unavailable("nats: timeout"), 503),
     ],
 )
 async def test_each_domain_error_has_its_code(stage, error, code):
