@@ -42,6 +42,13 @@ SEEDS ?= 1000
 simulate: $(FULL) ## Play histories in which everything goes wrong (SEEDS=1000, ARGS="--report")
 	@exec $(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
+SECONDS ?= 120
+SEED ?=
+
+.PHONY: chaos
+chaos: $(FULL) ## Kill, stop and cut off real processes under load (SECONDS=120, SEED=7, ARGS="--report")
+	@exec $(PY) -m tests.chaos --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: check check-format check-lint check-types check-layers
 check: check-format check-lint check-types check-layers ## Check format, lint, types and layers (-k: all, whatever fails)
 check-format: $(FULL)

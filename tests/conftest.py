@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.postgres import PostgresServer
 
-LONG = ("tests/faults", "tests/simulation", "tests/end_to_end")
+LONG = ("tests/chaos", "tests/faults", "tests/simulation", "tests/end_to_end")
 """What takes seconds each."""
 
 

@@ -14,9 +14,7 @@ from nats.js.api import ConsumerConfig
 
 from adapters.bus.nats_publisher import ID
 from domain.aggregate import Aggregate
-from domain.aggregates.backup import Backup
 from domain.aggregates.quota_reservation import Refused
-from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.event import Event, Recorded
 from services import composition, settings
@@ -27,7 +25,7 @@ from services.audit.stored import LogOfStore
 from services.notifications.envelope import STREAM
 from services.notifications.telling import Notifications
 from tests.chaos.deployment import Stricken
-from tests.chaos.known import Answer, Thing, all_of, digest
+from tests.chaos.known import Answer, Known, Thing, all_of, digest
 from tests.chaos.load import Load
 from tests.support import invariants
 
@@ -35,11 +33,7 @@ PATIENCE_S = 240.0
 """Waited out only when a promise is broken."""
 HAS_NOTHING_TO_DO = frozenset({"limit", "look", "detach", "attach"})
 """Wishes that may be fulfilled already."""
-KINDS: Mapping[str, str] = {
-    "volumes": Volume.kind,
-    "snapshots": Snapshot.kind,
-    "backups": Backup.kind,
-}
+KINDS = ("volumes", "snapshots", "backups")
 
 Log = Sequence[Recorded[Event]]
 
@@ -70,8 +64,8 @@ async def judged(on: Stricken, load: Load) -> Verdict:
         found = verdict.violations
         found += invariants.over_quota(log, limits=composition.default_limits(configured))
         found += [f"a client was at a loss: {odd}" for odd in load.failed]
-        found += _answers(load.answers, log)
-        found += _fates(load, replay.aggregates)
+        found += answers_wrong(load.answers, log)
+        found += fates_wrong(load.known, load.answers, replay.aggregates)
         found += _contents(on, load, replay.aggregates)
         async with composition.open_bus(configured, name="chaos") as bus:
             telling = Notifications(store=store, bus=bus, clock=composition.now, keep_s=1e9)
@@ -118,7 +112,7 @@ def _line(found: Mapping[str, str]) -> str:
     return f"{found['kind']}: {found['id']} {found['detail']}"
 
 
-def _answers(answers: Iterable[Answer], log: Log) -> Iterator[str]:
+def answers_wrong(answers: Iterable[Answer], log: Log) -> Iterator[str]:
     """Whoever was told that something will happen finds it in the log; whoever was refused,
     nothing."""
     caused: dict[str, list[str]] = defaultdict(list)
@@ -137,17 +131,19 @@ def _answers(answers: Iterable[Answer], log: Log) -> Iterator[str]:
             yield f"refused, and it happened: {answer.words}: {effects[:5]}"
 
 
-def _fates(load: Load, aggregates: Mapping[UUID, Aggregate]) -> Iterator[str]:
+def fates_wrong(
+    known: Sequence[Known], answers: Iterable[Answer], aggregates: Mapping[UUID, Aggregate]
+) -> Iterator[str]:
     """What was made is there unless somebody tried to delete it; what was deleted is gone."""
-    volumes = all_of(load.known, "volumes")
+    volumes = all_of(known, "volumes")
     for kind in KINDS:
-        for id, thing in all_of(load.known, kind).items():
+        for id, thing in all_of(known, kind).items():
             found = aggregates.get(UUID(id))
             if found is None:
                 yield f"{kind} {id} was accepted, and is not in the log"
             elif found.state == "deleted" and not _tried(thing, volumes):
                 yield f"{kind} {id} is gone, which nobody asked for"
-    for answer in load.answers:
+    for answer in answers:
         if answer.method == "DELETE" and answer.status == 202:
             kind, id = answer.path.partition("?")[0].split("/")[1:]
             state = aggregates[UUID(id)].state if UUID(id) in aggregates else "unknown"
@@ -171,11 +167,11 @@ def _contents(on: Stricken, load: Load, aggregates: Mapping[UUID, Aggregate]) ->
         path = on.directory / "data" / backend / pool / f"volume-{id}"
         if not path.exists() or path.stat().st_size != volume.size_gib * 2**30:
             yield f"volume {id} is available, and {path} is not there, or not of its size"
-        elif _digest(path) not in thing.contents:
+        elif digest_of(path) not in thing.contents:
             yield f"volume {id} does not hold what it was made from"
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
     """Of what is not a hole at its end."""
     file = os.open(path, os.O_RDONLY)
     try:
