@@ -29,8 +29,9 @@ from tests.chaos.known import Answer, Known, Thing, all_of, digest
 from tests.chaos.load import Load
 from tests.support import invariants
 
-PATIENCE_S = 240.0
-"""Waited out only when a promise is broken."""
+PATIENCE_S, QUIET_S = 300.0, 75.0
+"""How long all may take to come to rest, and how long nothing may happen meanwhile. Waited out only
+when a promise is broken."""
 HAS_NOTHING_TO_DO = frozenset({"limit", "look", "detach", "attach"})
 """Wishes that may be fulfilled already."""
 KINDS = ("volumes", "snapshots", "backups")
@@ -80,32 +81,42 @@ async def judged(on: Stricken, load: Load) -> Verdict:
 
 def _settle(on: Stricken, verdict: Verdict) -> None:
     """Until `lapilli verify --at-rest` finds nothing, and nothing is parked."""
-    began = time.monotonic()
+    began = moved = time.monotonic()
+    position = 0
     while True:
         on.assert_running()
-        verified = on.cli("verify", "--at-rest", "--json")
-        wrong, parked = _findings(verified.returncode, verified.stdout, verified.stderr)
-        if parked:
-            verdict.parked += len(parked)
+        found = _verified(on)
+        if found.parked:
+            verdict.parked += len(found.parked)
             on.cli("parked", "retry", "--all")
-        elif not wrong:
+        elif not found.wrong:
             break
-        if time.monotonic() - began > PATIENCE_S:
-            verdict.violations += [*wrong, *parked]
+        if found.position > position:
+            position, moved = found.position, time.monotonic()
+        if time.monotonic() > min(began + PATIENCE_S, moved + QUIET_S):
+            verdict.violations += [*found.wrong, *found.parked]
             break
         time.sleep(1.0)
     verdict.rested_s = time.monotonic() - began
 
 
-def _findings(status: int, out: str, err: str) -> tuple[list[str], list[str]]:
-    """What is wrong, and what is parked."""
+class _Found(msgspec.Struct):
+    """What `lapilli verify` says."""
+
+    wrong: list[str]
+    parked: list[str] = []
+    position: int = 0
+
+
+def _verified(on: Stricken) -> _Found:
+    verified = on.cli("verify", "--at-rest", "--json")
     try:
-        report = json.loads(out)["report"]
+        report = json.loads(verified.stdout)["report"]
     except (ValueError, KeyError):
-        return [f"lapilli verify ended with {status}: {err[-500:]}"], []
+        return _Found([f"verify ended with {verified.returncode}: {verified.stderr[-500:]}"])
     wrong = [*report["findings"], *report["unchecked"]]
-    notes = [each for each in report["notes"] if each["kind"] in ("parked", "bus")]
-    return [_line(each) for each in wrong], [_line(each) for each in notes]
+    parked = [each for each in report["notes"] if each["kind"] in ("parked", "bus")]
+    return _Found([*map(_line, wrong)], [*map(_line, parked)], report["position"])
 
 
 def _line(found: Mapping[str, str]) -> str:
