@@ -127,6 +127,8 @@ TELLS: Mapping[type[Event], Failure] = {
     retyping.RetypeRefused: Failure(Action.PLACE_VOLUME, Detail.NO_BACKEND),
     retyping.RetypeFailed: Failure(Action.PLACE_VOLUME, Detail.UNKNOWN),
     backup.CreationFailed: Failure(Action.CREATE_BACKUP, Detail.DRIVER_DID_NOT_BACK_UP, BACKUP),
+    # Cinder, which looks while it is asked, has no message of it
+    backup.ImportFailed: Failure(Action.CREATE_BACKUP, Detail.UNKNOWN, BACKUP),
     backup.RestoreFailed: Failure(Action.RESTORE_BACKUP, Detail.BACKUP_NOT_RESTORED, BACKUP),
     backup.DeletionFailed: Failure(Action.DELETE_BACKUP, Detail.BACKUP_NOT_DELETED, BACKUP),
     backup.DeletionGivenUp: Failure(Action.DELETE_BACKUP, Detail.BACKUP_SERVICE_DOWN, BACKUP),

@@ -42,7 +42,7 @@ def _table(name: str, metadata: MetaData) -> Table:
     return table
 
 
-MESSAGES = Projection("messages", version=8, build=_table)
+MESSAGES = Projection("messages", version=9, build=_table)
 
 
 @MESSAGES.projects(*TELLS)

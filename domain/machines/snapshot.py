@@ -49,6 +49,7 @@ SNAPSHOT = Lifecycle(
         # its volume is taken back to it, and must find it: that ends, whatever comes of it
         ("restoring_begun",        ["available"],             "restoring"),
         ("restoring_ended",        ["restoring"],             "available"),
+        ("restoring_failed",       ["restoring"],             "available"),
         ("described",              ALIVE,                     STAYS),
         ("metadata_changed",       ALIVE,                     STAYS),
         # along with its volume

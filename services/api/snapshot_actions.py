@@ -6,13 +6,13 @@ import msgspec
 from msgspec import Meta
 from starlette.responses import Response
 
-from domain.errors import InvalidRequest
 from services.api import rules, snapshot_lookup
 from services.api.action import Action, Actions, Nothing
 from services.api.bodies import Name
 from services.api.call import Call
 from services.api.routing import Route
 from services.commands.snapshot import DeleteSnapshot, ResetSnapshot
+from services.commands.snapshot_report import ReportSnapshot
 
 
 class SnapshotReset(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,18 +56,18 @@ async def reset_status(call: Call, wanted: SnapshotReset) -> Response:
 
 
 async def update_status(call: Call, told: StatusReport) -> Response:
-    """Takes note of what is so, and changes nothing.
+    """Takes note of what somebody else says of its making or deletion.
 
     Cinder lets the compute service tell how far it is with snapshots that it makes for a backend.
-    Here every backend makes its own, and nobody else knows what becomes of one.
+    Here every backend makes its own: only that it failed changes anything.
     """
     row = await snapshot_lookup.named(call)
     call.check(rules.SNAPSHOT_UPDATE_STATUS, snapshot_lookup.owner(row))
-    if row.status not in ("creating", "deleting") or told.status != row.status:
-        raise InvalidRequest(
-            f"Snapshot {row.id} is {row.status} and cannot be said to be {told.status[:64]!r}: what"
-            " becomes of it only its backend tells."
+    await call.application.execute(
+        ReportSnapshot(
+            id=row.id, project_id=call.visible_project, status=told.status, at=call.moment()
         )
+    )
     return call.empty(202)
 
 

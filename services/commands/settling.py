@@ -64,7 +64,7 @@ async def give_up(volume: Volume, reason: str, work: UnitOfWork, at: Moment) -> 
         settled += [backup, *await keep(backup, work, at)]
     if isinstance(given_up, Reversion):
         snapshot = await work.load(Snapshot, UUID(given_up.snapshot_id))
-        snapshot.end_restoring(at)
+        snapshot.restoring_failed(reason, at)
         settled.append(snapshot)
     if move is not None:
         settled += [move, *left_at_target(move, reason, at)]

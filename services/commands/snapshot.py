@@ -158,6 +158,8 @@ async def create_snapshot(cmd: CreateSnapshot, work: UnitOfWork) -> UUID:
         metadata=checked_metadata(cmd.metadata),
         reservation_id=reservation.id,
         counts_gigabytes=cmd.counts_gigabytes,
+        bootable=volume.bootable,
+        image_metadata=volume.image_metadata,
         at=cmd.at,
     )
     try:

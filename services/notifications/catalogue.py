@@ -156,6 +156,7 @@ NOTICES: Mapping[type[Event], Sequence[Notice]] = {
     snapshot.FoundBusy: [warns("snapshot.delete.error", the_snapshots_failure)],
     snapshot.RestoringBegun: [tells("snapshot.revert.start", the_snapshot)],
     snapshot.RestoringEnded: [tells("snapshot.revert.end", the_snapshot)],
+    snapshot.RestoringFailed: [warns("snapshot.revert.error", the_snapshots_failure)],
     snapshot.Described: to_a_snapshot("update"),
     snapshot.MetadataChanged: to_a_snapshot("update"),
     snapshot.ResetToAvailable: to_a_snapshot("reset_status"),

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from domain.aggregates import snapshot, volume
+from domain.aggregates.backup import Backup, importing, making, restoring
 from domain.aggregates.backup import events as backup
-from domain.aggregates.backup import making, restoring
 from domain.aggregates.message import Message, message_id
 from domain.aggregates.service import VOLUME_SERVICE, Service, ServiceName
 from domain.aggregates.volume import (
@@ -32,7 +32,7 @@ from projections.generations import create_tables
 from projections.listing import Query
 from projections.projection import coalesce, fold
 from projections.writing import write
-from tests.domain.test_backup import PATHS
+from tests.domain.test_backup import PATHS, a_record, import_
 from tests.domain.test_backup import a_request as a_backup_request
 from tests.projections.histories import (
     CHOSEN,
@@ -248,6 +248,12 @@ def removed_by_nobody():
     return a_backup_that("deleting", lambda b: b.give_up_deletion("nobody came", at(1)))
 
 
+def not_imported():
+    lived = import_(Backup(id=an_id(7)), a_record())
+    importing.fail(lived, "it is not there", at(1))
+    return lived
+
+
 TOLD = [
     (not_connected, connecting.ConnectionFailed, "VOLUME_VOLUME_004_021"),
     (no_connector, connecting.ConnectorRefused, "VOLUME_VOLUME_004_021"),
@@ -268,6 +274,7 @@ TOLD = [
     (not_begun_to_revert, reverting.ReversionRefused, "VOLUME_VOLUME_008_001"),
     (not_reverted, reverting.ReversionFailed, "VOLUME_VOLUME_008_001"),
     (not_backed_up, backup.CreationFailed, "VOLUME_VOLUME_BACKUP_013_020"),
+    (not_imported, backup.ImportFailed, "VOLUME_VOLUME_BACKUP_013_001"),
     (not_restored, backup.RestoreFailed, "VOLUME_VOLUME_BACKUP_015_026"),
     (not_removed, backup.DeletionFailed, "VOLUME_VOLUME_BACKUP_014_025"),
     (removed_by_nobody, backup.DeletionGivenUp, "VOLUME_VOLUME_BACKUP_014_018"),

@@ -285,6 +285,8 @@ def a_snapshot_request(number: int = 0x51, *, of: Volume | None = None) -> Snaps
         reservation_id=uuid5(an_id(number), "reservation"),
         availability_zone=volume.availability_zone,
         counts_gigabytes=True,
+        bootable=volume.bootable,
+        image_metadata=volume.image_metadata,
         at=a_moment(),
     )
 

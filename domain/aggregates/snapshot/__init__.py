@@ -24,6 +24,7 @@ from domain.aggregates.snapshot.events import (
     ResetToErrorDeleting,
     RestoringBegun,
     RestoringEnded,
+    RestoringFailed,
     Retyped,
     Transferred,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "ResetToErrorDeleting",
     "RestoringBegun",
     "RestoringEnded",
+    "RestoringFailed",
     "Retyped",
     "Snapshot",
     "Transferred",

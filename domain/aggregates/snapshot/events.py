@@ -3,7 +3,7 @@
 from domain.event import Event, event
 
 
-@event("snapshot.requested", version=2)
+@event("snapshot.requested", version=3)
 class Requested(Event, frozen=True):
     """A user asked for a snapshot of a volume, and quota for it was reserved in the same append."""
 
@@ -22,6 +22,10 @@ class Requested(Event, frozen=True):
     counts_gigabytes: bool
     """Whether its size counts for the quota of gigabytes, and not only the snapshot for that of
     snapshots."""
+    bootable: bool | None
+    """Whether the volume could be booted from then; null: an older version did not keep that."""
+    image_metadata: dict[str, str] | None
+    """What the volume remembered of its image then; null: as above."""
 
 
 @event("snapshot.placed")
@@ -158,9 +162,17 @@ class RestoringBegun(Event, frozen=True):
 
 @event("snapshot.restoring_ended")
 class RestoringEnded(Event, frozen=True):
-    """Its volume holds what it does, or could not be taken back; it is as it was."""
+    """Its volume holds what it does; older versions said so also when that failed."""
 
     volume_id: str
+
+
+@event("snapshot.restoring_failed")
+class RestoringFailed(Event, frozen=True):
+    """Its volume could not be taken back to it; the snapshot is as it was."""
+
+    volume_id: str
+    reason: str
 
 
 @event("snapshot.described")

@@ -28,6 +28,7 @@ from domain.aggregates.snapshot.events import (
     ResetToErrorDeleting,
     RestoringBegun,
     RestoringEnded,
+    RestoringFailed,
     Retyped,
     Transferred,
 )
@@ -56,7 +57,7 @@ class Snapshot(Aggregate):
 
     kind: ClassVar[str] = "snapshot"
     lifecycle: ClassVar[Lifecycle] = SNAPSHOT
-    snapshot_version: ClassVar[int] = 3
+    snapshot_version: ClassVar[int] = 4
 
     project_id: str = ""
     volume_id: str = ""
@@ -67,6 +68,10 @@ class Snapshot(Aggregate):
     name: str | None = None
     description: str | None = None
     metadata: dict[str, str] = {}
+    bootable: bool | None = None
+    """Whether its volume could be booted from when it was asked for; None: nobody knows any more.
+    The same of what the volume remembered of its image."""
+    image_metadata: dict[str, str] | None = None
     reservations: list[str] = []
     """What pays for it, the first being that of its creation."""
     promised_gib: int = 0
@@ -93,9 +98,12 @@ class Snapshot(Aggregate):
         reservation_id: UUID,
         availability_zone: str | None,
         counts_gigabytes: bool,
+        bootable: bool,
+        image_metadata: dict[str, str],
         at: Moment,
     ) -> "Snapshot":
-        """A snapshot of a volume that must be unchanged, and paid for, in the same append."""
+        """A snapshot of a volume that must be unchanged, and paid for, in the same append. What is
+        made from it boots as the volume does now."""
         snapshot = cls(id=id)
         snapshot.record(
             Requested(
@@ -111,6 +119,8 @@ class Snapshot(Aggregate):
                 reservation_id=str(reservation_id),
                 availability_zone=availability_zone,
                 counts_gigabytes=counts_gigabytes,
+                bootable=bootable,
+                image_metadata=image_metadata,
             ),
             at,
         )
@@ -261,9 +271,13 @@ class Snapshot(Aggregate):
         is available."""
         self.record(RestoringBegun(volume_id=self.volume_id), at)
 
-    def end_restoring(self, at: Moment) -> None:
-        """That has ended by the same append."""
+    def restored(self, at: Moment) -> None:
+        """Its volume holds what it does, by the same append."""
         self.record(RestoringEnded(volume_id=self.volume_id), at)
+
+    def restoring_failed(self, reason: str, at: Moment) -> None:
+        """Its volume could not be taken back, by the same append."""
+        self.record(RestoringFailed(volume_id=self.volume_id, reason=reason), at)
 
     # words about it
 
@@ -339,6 +353,7 @@ class Snapshot(Aggregate):
                 self.name, self.description = event.name, event.description
                 self.metadata, self.requested_at = event.metadata, at.at
                 self.counts_gigabytes = event.counts_gigabytes
+                self.bootable, self.image_metadata = event.bootable, event.image_metadata
             case Placed():
                 self.promised_gib = event.size_gib
             case CreationStarted() | DeletionStarted():

@@ -11,3 +11,9 @@ Fields = dict[str, Any]
 def requested(fields: Fields) -> Fields:
     """Its volume's zone was not kept, and its size always counted."""
     return {**fields, "availability_zone": None, "counts_gigabytes": True}
+
+
+@upcasts("snapshot.requested", from_version=2)
+def requested_2(fields: Fields) -> Fields:
+    """What its volume was booted from was not kept: that is what the volume has now."""
+    return {**fields, "bootable": None, "image_metadata": None}

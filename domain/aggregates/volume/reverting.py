@@ -111,14 +111,14 @@ def succeed(volume: Volume, snapshot: Snapshot, attempt: int, at: Moment) -> Non
     volume.record(
         Reverted(host=volume.held_by(), attempt=attempt, snapshot_id=str(snapshot.id)), at
     )
-    snapshot.end_restoring(at)
+    snapshot.restored(at)
 
 
 def fail(volume: Volume, snapshot: Snapshot, attempt: int, reason: str, at: Moment) -> None:
     """The backend could not. Raises Superseded as `succeed`."""
     volume.check_claim(attempt, "rewriting")
     give_up(volume, reason, at)
-    snapshot.end_restoring(at)
+    snapshot.restoring_failed(reason, at)
 
 
 def give_up(volume: Volume, reason: str, at: Moment) -> None:

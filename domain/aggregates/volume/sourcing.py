@@ -30,7 +30,9 @@ def source_of(original: Volume | Snapshot) -> Source:
 
 def begin(copy: Volume, original: Volume | Snapshot, of: Volume, at: Moment) -> None:
     """A volume that was just requested is to hold what the original does, which is `of` or a
-    snapshot of it, and so is as good for booting. All three must be unchanged in this append."""
+    snapshot of it, and so is as good for booting as that was then. All three must be unchanged in
+    this append."""
     copy.claim_source(source_of(original), at)
-    properties.set_bootable(copy, of.bootable, at)
-    properties.change_image_metadata(copy, of.image_metadata, at)
+    bootable, image = original.bootable, original.image_metadata
+    properties.set_bootable(copy, of.bootable if bootable is None else bootable, at)
+    properties.change_image_metadata(copy, of.image_metadata if image is None else image, at)

@@ -567,6 +567,9 @@ EXAMPLES: dict[str, Event] = {
     ),
     "snapshot.restoring_begun.v1": snapshot.RestoringBegun(volume_id=str(AGGREGATE_ID)),
     "snapshot.restoring_ended.v1": snapshot.RestoringEnded(volume_id=str(AGGREGATE_ID)),
+    "snapshot.restoring_failed.v1": snapshot.RestoringFailed(
+        volume_id=str(AGGREGATE_ID), reason="the array is offline"
+    ),
     "encryption_key.requested.v1": encryption_key.Requested(
         volume_id=str(AGGREGATE_ID),
         project_id=PROJECT_ID,
@@ -768,6 +771,8 @@ EXAMPLES: dict[str, Event] = {
         reservation_id=RESERVATION_ID,
         availability_zone=None,
         counts_gigabytes=True,
+        bootable=None,
+        image_metadata=None,
     ),
     "snapshot.requested.v2": snapshot.Requested(
         project_id=PROJECT_ID,
@@ -782,6 +787,24 @@ EXAMPLES: dict[str, Event] = {
         metadata={"tier": "gold"},
         reservation_id=RESERVATION_ID,
         counts_gigabytes=True,
+        bootable=None,
+        image_metadata=None,
+    ),
+    "snapshot.requested.v3": snapshot.Requested(
+        project_id=PROJECT_ID,
+        user_id="ann",
+        volume_id=VOLUME_ID,
+        volume_type_id=TYPE_ID,
+        host=HOST,
+        availability_zone="nova",
+        size_gib=20,
+        name="before the upgrade",
+        description="monday's",
+        metadata={"tier": "gold"},
+        reservation_id=RESERVATION_ID,
+        counts_gigabytes=False,
+        bootable=True,
+        image_metadata={"os_distro": "debian"},
     ),
     "snapshot.placed.v1": snapshot.Placed(
         host=HOST, volume_id=VOLUME_ID, project_id=PROJECT_ID, size_gib=20, ceiling_gib=95.0

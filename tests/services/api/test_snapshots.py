@@ -217,8 +217,9 @@ ACTIONS = [
     ("os-force_delete", None, 202),
     ("os-update_snapshot_status", {"status": "creating", "progress": "50%"}, 202),
     ("os-update_snapshot_status", {"status": "creating", "progress": "150%"}, 400),
-    ("os-update_snapshot_status", {"status": "available"}, 400),
-    ("os-update_snapshot_status", {"status": "error"}, 400),
+    ("os-update_snapshot_status", {"status": "available"}, 202),
+    ("os-update_snapshot_status", {"status": "deleting"}, 400),
+    ("os-update_snapshot_status", {"status": "error_deleting"}, 400),
     ("os-unmanage", None, 400),
 ]
 

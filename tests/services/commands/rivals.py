@@ -57,6 +57,7 @@ from services.commands.snapshot import (
     DescribeSnapshot,
     ResetSnapshot,
 )
+from services.commands.snapshot_report import ReportSnapshot
 from services.commands.transfer import AcceptTransfer, OfferVolume, WithdrawTransfer
 from services.commands.uploading import AbandonUpload, FinishUpload, StartUpload, UploadVolume
 from services.commands.volume import (
@@ -211,6 +212,7 @@ SOMETIMES: Mapping[str, Rival] = {
         ChangeSnapshotMetadata, id=S, project_id=PROJECT, set=tags
     ),
     "reset the snapshot": given(ResetSnapshot, id=S, project_id=None, status="error"),
+    "say the snapshot failed": given(ReportSnapshot, id=S, project_id=PROJECT, status="error"),
     "withdraw": given(WithdrawTransfer, id=an_id(9), project_id=PROJECT),
     "revert": own(RevertVolume, snapshot_id=S),
     "unreserve": own(HoldVolume, wish="unreserve"),
@@ -466,6 +468,7 @@ DUE: Mapping[str, Sequence[str]] = {
         "snapshot made",
         "snapshot not made",
         "give up the snapshot",
+        "say the snapshot failed",
         *_OF_A_SNAPSHOT,
     ],
     "snapshot being deleted": [

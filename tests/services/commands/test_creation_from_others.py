@@ -6,7 +6,7 @@ import pytest
 
 from domain.aggregates.encryption_key import EncryptionKey, key_of
 from domain.aggregates.snapshot import Snapshot
-from domain.aggregates.volume import Source, Volume
+from domain.aggregates.volume import Source, Volume, properties, sourcing
 from domain.encryption import Encryption
 from domain.errors import InUse, InvalidRequest, LapilliError, NotAllowed, NotFound
 from services.commands.copying import CopyRules
@@ -24,7 +24,10 @@ from tests.support.builders import (
     TURNS,
     ZONE,
     a_moment,
+    a_request,
+    a_snapshot,
     a_snapshot_request,
+    a_volume,
     an_id,
     with_quota,
 )
@@ -101,6 +104,27 @@ async def test_a_copy_is_what_its_source_is_unless_something_else_is_asked(kind)
         **({SNAPSHOT: "snapshot"} if kind == "volume" else {}),
         an_id(2): "copy",
     }
+
+
+async def test_a_copy_of_a_snapshot_boots_as_the_volume_did_when_that_was_taken():
+    world = await a_world()
+    await world.run(SetBootable(bootable=True, **OWN))
+    await world.run(ChangeImageMetadata(set={"os": "debian"}, **OWN))
+    await snapshot(world)
+    await world.run(SetBootable(bootable=False, **OWN))
+    await world.run(ChangeImageMetadata(set={"os": "plan9"}, **OWN))
+    copy = await copied(world, "snapshot")
+    assert (copy.bootable, copy.image_metadata) == (True, {"os": "debian"})
+
+
+async def test_of_a_snapshot_that_does_not_say_so_a_copy_boots_as_its_volume_does_now():
+    copy, volume = a_request(2), a_volume()
+    taken = a_snapshot(of=volume)
+    taken.bootable = taken.image_metadata = None  # as an older version wrote it
+    properties.set_bootable(volume, True, a_moment())
+    properties.change_image_metadata(volume, {"os": "debian"}, a_moment())
+    sourcing.begin(copy, taken, volume, a_moment())
+    assert (copy.bootable, copy.image_metadata) == (True, {"os": "debian"})
 
 
 async def test_of_a_volume_that_grew_its_snapshot_is_as_it_was():

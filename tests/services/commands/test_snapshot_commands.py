@@ -14,6 +14,7 @@ from services.commands.snapshot import (
     ResetSnapshot,
     StartSnapshotCreation,
 )
+from services.commands.snapshot_report import ReportSnapshot
 from services.commands.volume import DeleteVolume
 from tests.services.commands import moving
 from tests.services.commands.rivals import RIVALS, SITUATIONS
@@ -136,6 +137,31 @@ async def test_reset_by_an_administrator_it_is_paid_for_and_can_be_deleted(state
     assert (await world.usage())["snapshots"] == (1, 0)
     await world.assert_sound()
     await world.run(DeleteSnapshot(id=snapshot_id(), project_id=PROJECT, at=AT))
+
+
+CAN_BE_SAID = {
+    "creating": ("creating", "available", "error"),
+    "deleting": ("deleting", "error_deleting"),
+}
+
+
+@pytest.mark.parametrize("state", SNAPSHOT_PATHS)
+async def test_it_is_said_to_have_failed_only_while_it_is_made_or_deleted(state):
+    for said in ("creating", "available", "error", "deleting", "error_deleting", "gone"):
+        world = await a_world(in_state=state)
+        now, before = (await world.snapshot()).status, await world.store.last_position()
+        report = ReportSnapshot(id=snapshot_id(), project_id=PROJECT, status=said, at=AT)
+        if said not in CAN_BE_SAID.get(now, ()):
+            with pytest.raises(NotFound if state == "deleted" else InvalidRequest):
+                await world.run(report)
+        else:
+            await world.run(report)
+        if said in ("error", "error_deleting") and said in CAN_BE_SAID.get(now, ()):
+            assert (await world.snapshot()).status == said
+            assert (await world.usage())["snapshots"] == (1, 0)
+        else:  # that it goes on or has been made is for its backend to say
+            assert await world.store.last_position() == before
+        await world.assert_sound()
 
 
 # with its volume

@@ -78,6 +78,7 @@ PATHS: list[tuple[str, list[str]]] = [
         [*CREATED, "volume.revert.start", "volume.revert.error"],
     ),
     ("place start made upload send sent upload send not_sent", CREATED),
+    ("encrypt key place start made upload image_key send sent", CREATED),
     ("place start made retype retyped", [*CREATED, "volume.retype"]),
     ("place start made retype arrive retyped", [*CREATED, "volume.retype"]),
     ("place start made retype no_such_pool", [*CREATED, "scheduler.retype"]),
@@ -173,6 +174,10 @@ OF_SNAPSHOTS: list[tuple[str, list[str]]] = [
     (
         "room start made restore restored",
         [*TAKEN, "snapshot.revert.start", "snapshot.revert.end"],
+    ),
+    (
+        "room start made restore not_restored",
+        [*TAKEN, "snapshot.revert.start", "snapshot.revert.error"],
     ),
 ]
 
