@@ -41,6 +41,7 @@ from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.image_cache import ImageKeeping
 from services.processes.moving import Moving
 from services.processes.notification import Notification
+from services.processes.outgoing import Outgoing
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
@@ -328,7 +329,10 @@ async def backend(node: Node, name: str) -> None:
                 **shared, copier=copier, downloads=downloads, restored=restored, cache=cache
             )
             uploading = Uploading(
-                **shared, images=images, send_timeout_s=settings.processes.copy_timeout_s
+                **shared,
+                images=images,
+                outgoing=Outgoing(composition.conversion_directory(settings)),
+                send_timeout_s=settings.processes.copy_timeout_s,
             )
             work = [kind(**shared) for kind in BACKEND_WORK]
             work += [kind(**shared, copier=copier) for kind in (Moving, Reverting)]

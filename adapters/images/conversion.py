@@ -30,8 +30,13 @@ MEMORY_KIB = 2**20
 PROCESSOR_S, PROCESSOR_S_PER_GIB = 60, 30
 """Several times what decompressing takes on a slow machine."""
 
-LIMITED = 'ulimit -c 0 && ulimit -f 0 && ulimit -v "$1" && ulimit -t "$2" && shift 2 && exec "$@"'
-"""No core, no byte into any file; POSIX, so that it holds before the program starts."""
+LIMITED = (
+    'ulimit -c 0 && ulimit -f "$1" && ulimit -v "$2" && ulimit -t "$3" && shift 3 && exec "$@"'
+)
+"""No core; POSIX, so that it holds before the program starts."""
+
+FILE_BLOCK_BYTES = 512
+"""What POSIX's `ulimit -f` counts in."""
 
 QEMU_NAMES = {"vhd": "vpc"}
 GIB = 2**30
@@ -40,6 +45,20 @@ GIB = 2**30
 def installed() -> bool:
     """As of now: it may be installed while we run."""
     return shutil.which("qemu-img") is not None
+
+
+def limited(disk_bytes: int, *, file_bytes: int = 0) -> list[str]:
+    """The beginning of a command that works on a disk of so many bytes, and may write so many into
+    any file."""
+    processor_s = PROCESSOR_S + PROCESSOR_S_PER_GIB * disk_bytes // GIB
+    limits = (-(-file_bytes // FILE_BLOCK_BYTES), MEMORY_KIB, processor_s)
+    return ["/bin/sh", "-c", LIMITED, "sh", *map(str, limits)]
+
+
+def words_of(status: int, said: str) -> str:
+    """Why it failed."""
+    ended = f"ended by signal {-status}" if status < 0 else "failed"
+    return " ".join(said.removeprefix("qemu-img: ").split())[-300:] or ended
 
 
 def converted(image: OpenFile, found: Found, *, patience_s: float) -> Generator[Piece, None, None]:
@@ -80,10 +99,9 @@ def _started(image: int, found: Found, connection: int) -> "Popen[str]":
     if found.format == "qcow2":
         source |= {"backing": None}
     target = f"driver=raw,file.driver=nbd,file.server.type=fd,file.server.str={connection}"
-    processor_s = PROCESSOR_S + PROCESSOR_S_PER_GIB * found.virtual_size // GIB
     return Popen(
         [
-            *("/bin/sh", "-c", LIMITED, "sh", str(MEMORY_KIB), str(processor_s)),
+            *limited(found.virtual_size),
             # In order and no zeros: to a target that is told to be zero they are not written
             *(program, "convert", "-n", "--target-is-zero"),
             *("--target-image-opts", f"json:{json.dumps(source)}", target),
@@ -106,6 +124,4 @@ def _check(process: "Popen[str]", patience_s: float) -> None:
         raise Unavailable(part=PART, reason="qemu-img does not end") from None
     status = process.returncode
     if status:
-        ended = f"ended by signal {-status}" if status < 0 else "failed"
-        reason = " ".join(said.removeprefix("qemu-img: ").split())[-300:] or ended
-        raise ImageUnacceptable(f"qemu-img cannot convert it: {reason}")
+        raise ImageUnacceptable(f"qemu-img cannot convert it: {words_of(status, said)}")

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from adapters.image_service.port import ImageRefused
+from adapters.images import conversion
 from domain.aggregates.volume.under_way import Upload as UnderWay
 from domain.errors import InvalidRequest, NotAllowed, Unavailable
 from domain.image import UploadedImage, Visibility
@@ -93,13 +94,17 @@ async def upload(call: Call, wanted: Upload) -> Response:
 
 def _asked(call: Call, wanted: Upload) -> UploadedImage:
     """Raises InvalidRequest for what cannot be made of a volume here."""
-    if (wanted.disk_format or "raw") != "raw" or (wanted.container_format or "bare") != "bare":
-        raise InvalidRequest("Volumes become raw images, in a bare container.")
+    if (wanted.container_format or "bare") != "bare":
+        raise InvalidRequest("Volumes become images in a bare container.")
+    disk_format = wanted.disk_format or "raw"
+    if disk_format != "raw" and not conversion.installed():
+        raise InvalidRequest(f"Volumes become raw images here: {conversion.NO_PROGRAM}.")
     of_its_kind = call.has(microversions.UPLOAD_VISIBILITY)
     if not of_its_kind and (wanted.visibility, wanted.protected) != (None, None):
         raise InvalidRequest("Visibility and protected can be said from microversion 3.1 on.")
     return UploadedImage(
         name=wanted.image_name,
+        disk_format=disk_format,
         visibility=wanted.visibility or "private",
         protected=is_yes(wanted.protected),
     )

@@ -2,9 +2,9 @@
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import structlog
 
 from adapters.drivers.contract import DriverFailure, VolumeSpec
 from adapters.image_service.port import PART, Image, ImageRefused, ImageService, Stream
+from adapters.images import conversion
 from adapters.images.verified import ImageDiffers, verified
 from domain.aggregates.volume import Volume, uploading
 from domain.aggregates.volume.under_way import Upload
@@ -23,6 +24,7 @@ from services.images import as_asked
 from services.processes.backend_work import BackendWork, spec_of_volume
 from services.processes.downloading import LOOK_S
 from services.processes.image_bytes import dense
+from services.processes.outgoing import NoImage, Outgoing, Still
 from services.processes.runtime import reacts_to
 
 DIGESTS = ("sha256", "sha512")
@@ -45,12 +47,14 @@ class Uploading(BackendWork):
         self,
         *,
         images: ImageService,
+        outgoing: Outgoing,
         send_timeout_s: float,
         look_s: float = LOOK_S,
         **shared: Any,
     ) -> None:
         super().__init__(**shared)
         self._images = images
+        self._outgoing = outgoing
         self._send_timeout_s = send_timeout_s
         self._look = timedelta(seconds=look_s)
 
@@ -100,7 +104,7 @@ class Uploading(BackendWork):
             await self.called(
                 self._send(await self._read(id), attempt), timeout_s=self._send_timeout_s
             )
-        except DriverFailure as failed:
+        except (DriverFailure, NoImage) as failed:
             return failed.reason
         except (ImageRefused, ImageDiffers) as failed:
             return str(failed)
@@ -109,7 +113,7 @@ class Uploading(BackendWork):
                 raise
             return str(failed)
         except Unavailable as failed:
-            if failed.part != PART:
+            if failed.part not in (PART, conversion.PART):
                 raise
             return str(failed)
         return None
@@ -120,24 +124,54 @@ class Uploading(BackendWork):
         about, image_id = as_asked(wanted.image, volume.project_id), wanted.image_id
         await self._images.create(about, image_id=UUID(image_id))
         image = await self._images.show(image_id, project_id=None)
-        spec = spec_of_volume(volume)
         if image.status == "active":
-            if not uploading.is_attached(volume):
-                await self._compare(spec, image)
+            await self._check_complete(volume, image)
             return
         if image.status != "queued":
             raise ImageRefused(f"image {image_id} is {image.status}: sending it broke off")
         sums = {name: hashlib.new(name) for name in DIGESTS}
-
-        async def wanted_still() -> None:
-            (await self._read(volume.id)).check_claim(attempt, "sending")
-
-        await self._images.upload(image_id, self._summed(spec, sums, wanted_still))
+        async with self._image_of(volume, attempt, about.disk_format) as content:
+            await self._images.upload(image_id, _summed(content, sums))
         digests = (await self._images.show(image_id, project_id=None)).digests
         for name in sums.keys() & digests.keys():
             if sums[name].hexdigest() != digests[name]:
                 found = sums[name].hexdigest()
                 raise ImageDiffers(what=name, expected=found, found=digests[name])
+
+    async def _check_complete(self, volume: Volume, image: Image) -> None:
+        """Whether what a former attempt sent is what it was to send. Raises ImageDiffers,
+        ImageRefused where that cannot be told: no two images of other formats are alike."""
+        if image.disk_format != "raw":
+            raise ImageRefused(f"image {image.id} was sent, and could not be compared any more")
+        if not uploading.is_attached(volume):
+            await self._compare(spec_of_volume(volume), image)
+
+    @asynccontextmanager
+    async def _image_of(
+        self, volume: Volume, attempt: int, disk_format: str
+    ) -> AsyncIterator[Stream]:
+        """All its bytes, as long as they are wanted. Raises Superseded."""
+        spec, size = spec_of_volume(volume), volume.size_gib * GIB
+        still = self._wanted_still(volume.id, attempt)
+        if disk_format == "raw":
+            yield _watched(dense(self.driver.read(spec), size), still)
+            return
+        async with self._outgoing.image(
+            self.driver.read(spec), size=size, disk_format=disk_format, still=still
+        ) as image:
+            yield _watched(image, still)
+
+    def _wanted_still(self, id: UUID, attempt: int) -> Still:
+        """Raises Superseded, where anybody looks."""
+        looked: datetime | None = None
+
+        async def look() -> None:
+            nonlocal looked
+            if looked is None or self.clock() - looked >= self._look:
+                looked = self.clock()
+                (await self._read(id)).check_claim(attempt, "sending")
+
+        return look
 
     async def _compare(self, spec: VolumeSpec, image: Image) -> None:
         """Raises ImageDiffers unless the volume holds what the image does."""
@@ -147,18 +181,6 @@ class Uploading(BackendWork):
             async for _ in compared:
                 pass
 
-    async def _summed(
-        self, spec: VolumeSpec, sums: dict[str, Any], wanted_still: Callable[[], Awaitable[None]]
-    ) -> Stream:
-        """All the bytes of the volume."""
-        looked = None
-        async for chunk in dense(self.driver.read(spec), spec.size_gib * GIB):
-            if looked is None or self.clock() - looked >= self._look:
-                looked = self.clock()
-                await wanted_still()
-            await asyncio.gather(*(asyncio.to_thread(s.update, chunk) for s in sums.values()))
-            yield chunk
-
     async def _remove(self, image_id: str) -> None:
         try:
             await self._images.delete(image_id)
@@ -167,3 +189,15 @@ class Uploading(BackendWork):
 
     async def _read(self, id: UUID) -> Volume:
         return await self.commands.aggregates.read(Volume, id)
+
+
+async def _watched(content: Stream, still: Still) -> Stream:
+    async for chunk in content:
+        await still()
+        yield chunk
+
+
+async def _summed(content: Stream, sums: dict[str, Any]) -> Stream:
+    async for chunk in content:
+        await asyncio.gather(*(asyncio.to_thread(s.update, chunk) for s in sums.values()))
+        yield chunk

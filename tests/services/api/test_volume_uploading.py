@@ -61,13 +61,28 @@ async def test_before_microversion_1_it_is_private_and_says_so_in_the_old_words(
 
 
 REFUSED = [
-    ({"disk_format": "qcow2"}, "raw"),
     ({"disk_format": "floppy"}, "disk_format"),
     ({"container_format": "ova"}, "bare"),
     ({"image_name": ""}, "image_name"),
     ({"visibility": "secret"}, "visibility"),
     ({"x": 1}, "x"),
 ]
+
+
+@pytest.mark.parametrize("installed", [False, True])
+async def test_other_formats_than_raw_need_qemu_img(stage, monkeypatch, tmp_path, installed):
+    volume = await stage.available()
+    program = tmp_path / "qemu-img"
+    if installed:
+        program.touch(mode=0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    answer = await ask(stage, volume, disk_format="qcow2")
+    if not installed:
+        assert "qemu-utils" in refused(answer, 400)
+        return
+    assert answer.json()["os-volume_upload_image"]["disk_format"] == "qcow2"
+    [image] = stage.application.kept_images.images.values()
+    assert image.disk_format == "qcow2"
 
 
 @pytest.mark.parametrize(("wanted", "why"), REFUSED)

@@ -51,6 +51,7 @@ from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.image_cache import CachedImages, ImageKeeping
+from services.processes.outgoing import Outgoing
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.restored import Restored
@@ -204,6 +205,7 @@ class Process:
             Uploading(
                 **shared,
                 images=around(images or ring.images, **hooks),
+                outgoing=Outgoing(ring.directory),
                 send_timeout_s=timeout_s,
                 look_s=0.0,
             ),

@@ -29,6 +29,7 @@ from services.processes.downloading import Downloads
 from services.processes.encryption_keys import EncryptionKeys
 from services.processes.extension import Extending, ExtensionPlacement
 from services.processes.moving import Moving
+from services.processes.outgoing import Outgoing
 from services.processes.placement import Placement
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
@@ -208,7 +209,13 @@ class Several:
                 Provisioning(**shared, copier=copier, downloads=downloads, restored=restored)
             )
             managers.append(
-                Uploading(**shared, images=self.images, send_timeout_s=copy_timeout_s, look_s=0.0)
+                Uploading(
+                    **shared,
+                    images=self.images,
+                    outgoing=Outgoing(NOWHERE),
+                    send_timeout_s=copy_timeout_s,
+                    look_s=0.0,
+                )
             )
             managers += [kind(**shared, copier=copier) for kind in (Moving, Reverting)]
             work = (
