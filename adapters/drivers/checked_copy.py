@@ -21,6 +21,10 @@ STEP_BYTES = 4 * 2**20
 """After how much that was written the check goes on, while a processor still has it at hand."""
 
 
+SYNC_BYTES = 64 * 2**20
+"""How much is worth it to ask the disk for."""
+
+
 class _Ended(Exception):
     """Nothing more is going to be written."""
 
@@ -44,11 +48,12 @@ def make(file: OpenFile, path: Path, first_bytes: int, size_bytes: int, check: C
             return
         os.ftruncate(copy, size_bytes)
         whole_blocks = min(size_bytes, first_bytes + -first_bytes % BLOCK_BYTES)
-        with _checking(copy, whole_blocks, check) as reached:
+        with _checking(copy, whole_blocks, check) as checked, _syncing(copy) as synced:
             for position in _copied(source, copy, end=first_bytes):
-                reached(position)
-            reached(whole_blocks)
-            os.fsync(copy)  # meanwhile: both take their time
+                checked(position)
+                synced(position)
+            checked(whole_blocks)
+            os.fsync(copy)  # while the rest is checked
 
 
 @contextmanager
@@ -68,6 +73,24 @@ def _checking(copy: int, end: int, check: Check) -> Iterator[Callable[[int], Non
         finally:
             written.put(None)
         checking.result()
+
+
+@contextmanager
+def _syncing(copy: int) -> Iterator[Callable[[int], None]]:
+    """Lets the disk write beside, so that it has little left to do in the end."""
+    begun: list[Future[None]] = []
+    last = 0
+    with ThreadPoolExecutor(1, thread_name_prefix="file-sync") as beside:
+
+        def reached(position: int) -> None:
+            nonlocal last
+            if position - last >= SYNC_BYTES and all(each.done() for each in begun[-1:]):
+                begun.append(beside.submit(os.fdatasync, copy))
+                last = position
+
+        yield reached
+    for each in begun:
+        each.result()  # of an error of the disk, only the first who asks is told
 
 
 def _behind(file: int, written: "SimpleQueue[int | None]", end: int) -> Iterator[Block]:

@@ -1,5 +1,6 @@
 """Volumes from files of this machine: what is checked is what is there, or nothing is there."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from adapters.drivers import checked_copy
 from adapters.drivers.checked_copy import STEP_BYTES
 from adapters.drivers.content import BLOCK_BYTES, Block
 from adapters.drivers.contract import DriverFailure, OpenFile, VolumeSpec
@@ -116,6 +118,25 @@ async def test_what_does_not_pass_is_no_volume(tmp_path: Path, at: int):
             await copied(driver, spec, file, Picky())
         assert names(tmp_path / "gold") == set()
         await copied(driver, spec, file, Watch())
+
+
+async def test_a_disk_that_fails_meanwhile_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever asks for the rest to be written does not hear of it any more."""
+    file = a_file(tmp_path / "file", 20 * MIB, at_0=b"x" * 20 * MIB)
+
+    def fails(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(checked_copy, "SYNC_BYTES", STEP_BYTES)
+    async with driving(tmp_path) as driver:
+        await copied(driver, a_volume(), file, Watch())
+        there = names(tmp_path / "gold")
+        monkeypatch.setattr(os, "fdatasync", fails)
+        with pytest.raises(DriverFailure, match="Input/output error"):
+            await copied(driver, a_volume(), file, Watch())
+        assert names(tmp_path / "gold") == there
 
 
 async def test_a_file_that_becomes_shorter_is_as_if_zeros_followed(tmp_path: Path):
