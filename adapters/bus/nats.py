@@ -42,7 +42,9 @@ _MAX_BYTES = 4 * 1024**3
 _NOTHING = "lapilli.none"
 """A subject that no event has: nothing of the log passes a filter for it."""
 _RECONNECT_WAIT_S = 0.1
-_PING_S = 10
+_PING_S = 3
+"""A server that leaves two of these unanswered is given up for another; one that was cut off says
+nothing."""
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,9 @@ from tests.chaos.strikes import ALL, KINDS, NotThere, who
 
 PAUSE_S = 2.0
 """Between the beginnings of two faults, on average."""
-USUAL_S, LONGEST_S = 2.0, 8.0
+USUAL_S, LONGEST_S = 2.5, 20.0
+LOOK_AGAIN_S = 0.3
+"""When something cannot be over yet."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -66,7 +68,10 @@ class Playing:
             ends_s = first.until_s if first else inf
             time.sleep(max(0.0, min(begins_s, ends_s) - (time.monotonic() - began)))
             if first and ends_s <= begins_s:
-                self._end(first)
+                if (waiting or self._open != [first]) and not self._may_end(first):
+                    first.until_s = time.monotonic() - began + LOOK_AGAIN_S
+                else:
+                    self._end(first)
             else:
                 self._begin(waiting.popleft(), now_s=time.monotonic() - began)
 
@@ -94,6 +99,9 @@ class Playing:
                 strike=strike,
             )
         )
+
+    def _may_end(self, struck: "_Struck") -> bool:
+        return KINDS[struck.kind].may_end(self._on, struck.name)
 
     def _end(self, struck: "_Struck") -> None:
         struck.strike.__exit__(None, None, None)

@@ -82,6 +82,8 @@ class Load:
         return answer
 
     async def _asked_once(self, client: Client, method: str, path: str, body: Any) -> Answer | None:
+        if self._stopping.is_set():
+            return None
         url = client.chance.choice(self._urls)
         try:
             got = await self._http.request(

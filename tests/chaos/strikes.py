@@ -30,6 +30,8 @@ class Kind(msgspec.Struct, frozen=True):
     strike: Callable[[Stricken, str], AbstractContextManager[None]]
     networked: bool = False
     """Whether it needs machines with something between them."""
+    may_end: Callable[[Stricken, str], bool] = lambda on, name: True
+    """Whether it can be over now; what else is to be over may have to come first."""
 
 
 # roles
@@ -51,6 +53,10 @@ def _role_is_stopped(on: Stricken, name: str) -> Iterator[None]:
     yield
     until(lambda: not program.running, what=f"orderly end of {name}")
     program.start()
+
+
+def _role_ended(on: Stricken, name: str) -> bool:
+    return not on.programs[name].running
 
 
 @contextmanager
@@ -97,6 +103,10 @@ def _broker_is_stopped(on: Stricken, name: str) -> Iterator[None]:
     yield
     until(lambda: not broker.running, what=f"orderly end of {name}")
     broker.start()
+
+
+def _broker_ended(on: Stricken, name: str) -> bool:
+    return not on.cluster.brokers[name].running
 
 
 @contextmanager
@@ -211,10 +221,10 @@ _BROKERS = (*BROKERS, *_LEADERS)
 KINDS: Mapping[str, Kind] = {
     "a role is killed": Kind(8, ROLES, _role_dies),
     "a role stands still": Kind(5, ROLES, _role_stands_still),
-    "a role is stopped": Kind(3, ROLES, _role_is_stopped),
+    "a role is stopped": Kind(3, ROLES, _role_is_stopped, may_end=_role_ended),
     "a broker is killed": Kind(4, _BROKERS, _broker_dies),
     "a broker stands still": Kind(3, _BROKERS, _broker_stands_still),
-    "a broker is stopped": Kind(2, _BROKERS, _broker_is_stopped),
+    "a broker is stopped": Kind(2, _BROKERS, _broker_is_stopped, may_end=_broker_ended),
     "all brokers are killed": Kind(0.7, (ALL,), _all_brokers_die),
     "the database is killed": Kind(1, (DATABASE,), _database_dies),
     "the database is stopped": Kind(1, (DATABASE,), _database_is_stopped),
