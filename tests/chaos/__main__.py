@@ -5,6 +5,7 @@ python -m tests.chaos --seconds 120 --seed 7 --report     what make chaos does
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.support.pages import RELIABILITY, write_part
 
 def main() -> int:
     options = _options()
+    for number in (signal.SIGINT, signal.SIGTERM):  # everything ends with the run
+        signal.signal(number, lambda *_: sys.exit(1))
     networked = not options.loopback
     if networked:
         try:

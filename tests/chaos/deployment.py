@@ -1,10 +1,13 @@
 """The deployment that chaos befalls: every role twice, a PostgreSQL, a cluster of nats-servers."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+
+import psutil
 
 from tests.faults.test_kills import IMPATIENT
 from tests.support.apart import Roles
@@ -20,6 +23,7 @@ SITES = ("site-0", "site-1")
 MACHINES = (DATABASE, *BROKERS, *SITES)
 BACKENDS = {"shelf1": "steel", "shelf2": "stone"}
 """What volume types call them."""
+EXPORTERS = ("nbdkit", "qemu-nbd")
 
 SETTINGS = {
     **IMPATIENT,
@@ -83,6 +87,15 @@ class Stricken(Roles):
         """kill -9 of everything."""
         super().kill()
         asyncio.run(self.cluster.stop())
+        self._end_exports()
+
+    def _end_exports(self) -> None:
+        """They outlive the backends, which cannot end them any more."""
+        for process in psutil.process_iter(["name", "cmdline"]):
+            command = " ".join(process.info["cmdline"] or [])
+            if process.info["name"] in EXPORTERS and str(self.directory) in command:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
 
 @contextmanager
