@@ -48,6 +48,7 @@ positions = Table(
     Column("error", Text),
 )
 _c = positions.c
+_ACTIVE = select(positions).where(_c.active).order_by(_c.name)
 _one_active = Index(
     "projection_positions_active",
     _c.name,
@@ -100,7 +101,7 @@ def create_tables(engine: Engine, projections: Iterable[Projection] = PROJECTION
 
 def active(connection: Connection) -> list[Generation]:
     """The generations that are read, as this transaction sees them."""
-    return _generations(connection, select(positions).where(_c.active).order_by(_c.name))
+    return _generations(connection, _ACTIVE)
 
 
 def all_of(connection: Connection, name: str) -> list[Generation]:

@@ -12,7 +12,6 @@ from uuid import UUID, uuid5
 import msgspec
 from sqlalchemy import (
     Column,
-    ColumnElement,
     Connection,
     Index,
     MetaData,
@@ -190,10 +189,11 @@ def older_than(
 ) -> list[UnderWayRow]:
     """What has been in a state of a lifecycle since that `limit` or longer, the oldest first."""
     table = tables[UNDER_WAY.name]
-    late: list[ColumnElement[bool]] = [
-        and_(table.c.lifecycle == lifecycle, table.c.state == state, table.c.since <= limit)
-        for (lifecycle, state), limit in limits.items()
-    ]
+    together: dict[datetime, list[tuple[str, str]]] = {}
+    for kind_of_wait, limit in limits.items():
+        together.setdefault(limit, []).append(kind_of_wait)
+    waiting = tuple_(table.c.lifecycle, table.c.state)
+    late = [and_(table.c.since <= limit, waiting.in_(kinds)) for limit, kinds in together.items()]
     statement = select(table).where(table.c.since <= max(limits.values()), or_(*late))
     if after is not None:
         marker: Any = tuple_(table.c.since, table.c.id)

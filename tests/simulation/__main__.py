@@ -4,7 +4,7 @@ python -m tests.simulation --seeds 1000 --report     what make simulate does
 python -m tests.simulation --seed 17                 one run, with its story if it fails
 python -m tests.simulation --case '{"seed":17,…}'    the same of a case that was made smaller
 python -m tests.simulation --seed 17 --shrink        the smallest case that fails like it
-python -m tests.simulation --bugs                    how soon deliberate bugs are found
+python -m tests.simulation --bugs --report           how soon deliberate bugs are found
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.support.pages import RELIABILITY, write_part
 def main() -> int:
     options = _options()
     if options.bugs:
-        return campaign.hunt(first=options.first)
+        return _bugs(options)
     if options.seed is None and options.case is None:
         return _many(options)
     case = Case(seed=options.seed or 0)
@@ -40,9 +40,21 @@ def _many(options: argparse.Namespace) -> int:
     tally = campaign.played(seeds, jobs=options.jobs)
     print(tally.text)
     if options.report:
-        write_part(RELIABILITY, "simulation", tally.text)
-        print(f"Written into {RELIABILITY}.")
+        _write(campaign.RUNS, tally.text)
     return 1 if tally.failed else 0
+
+
+def _bugs(options: argparse.Namespace) -> int:
+    hunt = campaign.hunted(first=options.first, most=options.seeds, jobs=options.jobs)
+    print(hunt.text)
+    if options.report:
+        _write(campaign.FOUND, hunt.text)
+    return 1 if None in hunt.found.values() else 0
+
+
+def _write(what: str, text: str) -> None:
+    write_part(RELIABILITY, what, text)
+    print(f"Written into {RELIABILITY}.")
 
 
 def _tell(outcome: Outcome, *, story: bool) -> None:

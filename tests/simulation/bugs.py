@@ -1,7 +1,7 @@
 """Deliberate bugs, each of which the simulation must find: what tests the simulator."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -9,14 +9,20 @@ from uuid import UUID
 from adapters.event_store.admission import Admission
 from domain import quota
 from domain.aggregates import remnant
+from domain.aggregates.backup import Backup
+from domain.aggregates.move import Move
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
+from domain.dependence import Dependents
 from domain.event import Event, Recorded
 from domain.promises import PoolLedger
 from projections import runner
 from projections.projection import Pending, Projection, coalesce
+from services import roles
 from services.commands import settling, volume
 from services.commands.remnant import FinishRemnantRemoval
-from services.processes import deadlines
+from services.notifications.telling import Notifications
+from services.processes import deadlines, downloading
 from services.processes.backend_work import spec_of
 from services.processes.provisioning import Provisioning
 from services.processes.remnant_removal import RemnantRemoval
@@ -90,8 +96,39 @@ def _reaction(of: Any, event_type: Any, what: Any) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _all_of(*bugs: Bug) -> Iterator[None]:
+    """Where one of them alone is made good by what the others leave out."""
+    with ExitStack() as stack:
+        for bug in bugs:
+            stack.enter_context(bug())
+        yield
+
+
+async def _as_it_comes(stream: Any, *, size: int | None, digests: Any) -> Any:
+    async for chunk in stream:
+        yield chunk
+
+
+async def _right_after(self: Notifications, end: int) -> int:
+    return end
+
+
+async def _keep_or_forget(*args: Any) -> list[Any]:
+    volume, _, _, work, at = args
+    return await settling.keep(volume, work, at) if volume.at_rest else []
+
+
+def _unchecked(of: type) -> Bug:
+    return _instead_of(of, "check_claim", lambda *_: None)
+
+
+_UNSWEPT = _instead_of(roles, "sweep", _nothing)
+"""What is left of what is deleted is not looked for, which makes good what others forget."""
+
 BUGS: Mapping[str, Bug] = {
     "quota stays reserved when a creation fails": _instead_of(settling, "keep", _nothing),
+    "quota of what is deleted stays taken": _instead_of(settling, "give_back", _nothing),
     "messages are acknowledged before they are handled": _instead_of(
         Worker, "handle", _acknowledge_first
     ),
@@ -102,13 +139,20 @@ BUGS: Mapping[str, Bug] = {
     "refusals are believed on what was cached": _instead_of(UnitOfWork, "check_true", _nothing),
     "appends are torn": _instead_of(Aggregates, "write", _one_by_one),
     "reactions that keep failing are dropped": _instead_of(Worker, "_failed", _give_up_on_it),
+    "deadlines are not kept": _instead_of(deadlines, "give_up_overdue", _nothing),
+    "images are not verified": _instead_of(downloading, "verified", _as_it_comes),
+    "what failed attempts left behind is forgotten": _instead_of(
+        settling, "after_attempt", _keep_or_forget
+    ),
+    "what others need may go": _instead_of(Dependents, "check", lambda *_: None),
+    "keys of deleted volumes are forgotten": _instead_of(volume, "unneeded", _nothing),
+    "notifications go on right after the last": _instead_of(Notifications, "start", _right_after),
 }
 """Those that a few seeds find."""
 
 RARE: Mapping[str, Bug] = {
-    "keys of deleted volumes are forgotten": _instead_of(volume, "unneeded", _nothing),
     "what was only read may have changed": _instead_of(Admission, "admit", _admit_whatever_changed),
-    "late results count": _instead_of(Volume, "check_claim", lambda *_: None),
+    "late results count": lambda: _all_of(*map(_unchecked, (Volume, Snapshot, Backup, Move))),
     "what failed moves left behind is forgotten": _instead_of(
         settling, "left_at_target", lambda *_: []
     ),
@@ -116,8 +160,8 @@ RARE: Mapping[str, Bug] = {
     "old messages remove what came since": lambda: _reaction(
         RemnantRemoval, remnant.Left, _remove_whatever_is_there
     ),
-    "deadlines are not kept": _instead_of(deadlines, "give_up_overdue", _nothing),
-    "what a late worker made stays": _instead_of(Provisioning, "_undo_if_gone", _nothing),
+    "what a late worker made stays": lambda: _all_of(
+        _instead_of(Provisioning, "_undo_if_gone", _nothing), _UNSWEPT
+    ),
 }
-"""Those that do harm only when several things go wrong at once, or that something else makes good
-most of the time: they take many seeds."""
+"""Those that do harm only when several things go wrong at once: they take more seeds."""

@@ -5,6 +5,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable
+from functools import partial
 from itertools import count
 
 import msgspec
@@ -13,10 +14,11 @@ from services.commands import HANDLERS
 from tests.simulation.bugs import BUGS, RARE
 from tests.simulation.chance import LIKELY, Case
 from tests.simulation.run import Outcome, run
+from tests.simulation.shrink import sort_of
 from tests.simulation.wishes import ELSEWHERE
 
-MOST_SEEDS = 200
-"""Within which a deliberate bug is looked for by hand."""
+RUNS, FOUND = "simulation", "bugs"
+"""The parts of the page that are written by this tool."""
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -115,12 +117,46 @@ def found_within(name: str, *, first: int, most: int) -> tuple[int, str] | None:
     raise AssertionError
 
 
-def hunt(*, first: int) -> int:
-    """Tells of each deliberate bug how soon it is found; 1 if one is not."""
-    missed = 0
-    for name in (*BUGS, *RARE):
-        found = found_within(name, first=first, most=MOST_SEEDS)
-        missed += found is None
-        said = "NOT FOUND" if found is None else f"{found[0]} seeds: {found[1][:150]}"
-        print(f"{name}: {said}", flush=True)
-    return 1 if missed else 0
+class Hunt(msgspec.Struct):
+    """How soon each deliberate bug was found: after how many seeds, and what it broke."""
+
+    first: int
+    most: int
+    found: dict[str, tuple[int, str] | None] = {}
+
+    @property
+    def text(self) -> str:
+        """As a section of the page."""
+        number = sum(each is not None for each in self.found.values())
+        return "\n".join(
+            [
+                f"{number} of {len(self.found)} deliberate bugs were found within {self.most}"
+                f" seeds each, from {self.first} on; in CI, all of the first {len(BUGS)}.",
+                "",
+                "| bug | found after seeds | by |",
+                "| --- | ---: | --- |",
+                *(f"| {name} | {_said(self.found[name])} |" for name in (*BUGS, *RARE)),
+            ]
+        )
+
+
+def _said(found: tuple[int, str] | None) -> str:
+    if found is None:
+        return "not found | "
+    number, violation = found
+    return f"{number} | {sort_of(violation).replace('|', ' ').strip()}"
+
+
+def hunted(*, first: int, most: int, jobs: int | None = None) -> Hunt:
+    """Looks for each deliberate bug in so many seeds at most."""
+    hunt = Hunt(first=first, most=most)
+    looking = partial(_looked, first=first, most=most)
+    with multiprocessing.get_context("spawn").Pool(jobs or os.cpu_count() or 1) as pool:
+        for name, found in pool.imap_unordered(looking, [*BUGS, *RARE]):
+            hunt.found[name] = found
+            print(f"{name}: {'NOT FOUND' if found is None else found}", flush=True)
+    return hunt
+
+
+def _looked(name: str, *, first: int, most: int) -> tuple[str, tuple[int, str] | None]:
+    return name, found_within(name, first=first, most=most)

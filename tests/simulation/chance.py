@@ -39,6 +39,7 @@ LIKELY: dict[str, float] = {
     "image service does not answer": 0.1,
     "image service's answer is lost": 0.1,
     "image service is slow": 0.1,
+    "image arrives damaged": 0.1,
     # of every call of the views' database
     "views do not answer": 0.01,
     "views are slow": 0.03,
@@ -55,6 +56,8 @@ LIKELY: dict[str, float] = {
     "stream is lost": 0.01,
     "notifications are lost": 0.01,
     "clock jumps": 0.05,
+    # once, at the end
+    "backend stays away": 0.5,
 }
 """The most likely that each kind of fault is in any run."""
 

@@ -6,14 +6,12 @@ from uuid import UUID
 
 import msgspec
 
+from domain.aggregate import Aggregate
 from domain.aggregates.backup import Backup
 from domain.aggregates.backup.importing import record_of
-from domain.aggregates.qos_specs import QosSpecs
-from domain.aggregates.service import VOLUME_SERVICE, ServiceName
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
-from domain.encryption import Encryption
 from domain.image import UploadedImage
 from tests.simulation.sight import KEY, PROJECTS, Sight
 
@@ -111,37 +109,32 @@ def of_attachment(*states: str, **fields: Field) -> Maker:
     return make
 
 
-def of_type(
-    fits: Callable[[VolumeType], bool] = lambda each: each.state == "available",
-    **fields: Field,
-) -> Maker:
+def of(find: Callable[[Sight], Aggregate | None], **fields: Field) -> Maker:
+    """About what is found, if anything is."""
+
     def make(see: Sight) -> Fields:
-        found = see.any_of(VolumeType, fits)
+        found = find(see)
         return (
             None
             if found is None
-            else {
-                "id": found.id,
-                **{name: field(see) for name, field in fields.items()},
-            }
+            else {"id": found.id, **{name: field(see) for name, field in fields.items()}}
         )
 
     return make
 
 
-def of_qos(**fields: Field) -> Maker:
-    def make(see: Sight) -> Fields:
-        found = see.any_of(QosSpecs, lambda each: each.state == "available")
-        return (
-            None
-            if found is None
-            else {
-                "id": found.id,
-                **{name: field(see) for name, field in fields.items()},
-            }
-        )
+def of_snapshot(*states: str, **fields: Field) -> Maker:
+    def find(see: Sight) -> Snapshot | None:
+        return see.any_of(Snapshot, lambda each: not states or each.state in states)
 
-    return make
+    return of(find, project_id=lambda see: None, **fields)
+
+
+def of_backup(*states: str, **fields: Field) -> Maker:
+    def find(see: Sight) -> Backup | None:
+        return see.any_of(Backup, lambda each: not states or each.state in states)
+
+    return of(find, project_id=lambda see: None, **fields)
 
 
 def given(**fields: Field) -> Maker:
@@ -152,17 +145,8 @@ def tags(see: Sight) -> dict[str, str]:
     return {see.one(("a", "b", "c")): str(see.number(1, 9))}
 
 
-def type_id(see: Sight) -> UUID | None:
-    found = see.any_of(VolumeType, lambda each: each.state == "available")
-    return found.id if found else None
-
-
 def name(see: Sight) -> str:
     return f"name {see.number(1, 6)}"
-
-
-def service(see: Sight) -> ServiceName:
-    return ServiceName(VOLUME_SERVICE, see.backend())
 
 
 def reset(see: Sight) -> Fields:
@@ -217,12 +201,36 @@ def dismiss(see: Sight) -> Fields:
     return None if failure is None else {"failure": failure}
 
 
-def encryption(see: Sight) -> Encryption:
-    return Encryption(provider="luks", key_size=see.one((128, 256)))
+def retype(see: Sight) -> Fields:
+    """Mostly to another type than it is of."""
+    volume = see.volume("available", "in-use")
+    if volume is None:
+        return None
+
+    def other(kind: VolumeType) -> bool:
+        return kind.state == "available" and str(kind.id) != volume.volume_type_id
+
+    kind = see.any_of(VolumeType, other)
+    if kind is None:
+        return None
+    return {
+        "id": volume.id,
+        "project_id": volume.project_id,
+        "volume_type_id": kind.id,
+        "policy": see.one(("never", "on-demand")),
+    }
 
 
-def is_encrypted(kind: VolumeType) -> bool:
-    return kind.state == "available" and kind.encryption is not None
+def disconnection(see: Sight) -> Fields:
+    """Mostly of a node that was connected by itself."""
+    found = see.attachment("connecting", "connected")
+    if found is None or found[1].shown:
+        return None
+    return {
+        "id": found[0].id,
+        "project_id": None,
+        "connector": found[1].connector or see.connector(),
+    }
 
 
 def backup(see: Sight) -> Fields:
@@ -259,38 +267,6 @@ def snapshot(see: Sight) -> Fields:
             "force": see.often(0.5),
         }
     )
-
-
-def of_snapshot(*states: str, **fields: Field) -> Maker:
-    def make(see: Sight) -> Fields:
-        found = see.any_of(Snapshot, lambda each: each.state in states if states else True)
-        return (
-            None
-            if found is None
-            else {
-                "id": found.id,
-                "project_id": None,
-                **{name: field(see) for name, field in fields.items()},
-            }
-        )
-
-    return make
-
-
-def of_backup(*states: str, **fields: Field) -> Maker:
-    def make(see: Sight) -> Fields:
-        found = see.any_of(Backup, lambda each: each.state in states if states else True)
-        return (
-            None
-            if found is None
-            else {
-                "id": found.id,
-                "project_id": None,
-                **{name: field(see) for name, field in fields.items()},
-            }
-        )
-
-    return make
 
 
 def restoration(see: Sight) -> Fields:

@@ -96,6 +96,8 @@ class SimulatedImages(Remote):
                 chunk = await self._line.ask("read", lambda: anext(stream, b""))
                 if not chunk:
                     return
+                if self._chances.strikes("image arrives damaged", image_id):
+                    chunk = bytes([chunk[0] ^ 1]) + chunk[1:]
                 yield chunk
 
     async def upload(self, image_id: str, content: AsyncIterator[bytes]) -> None:

@@ -44,6 +44,8 @@ class Process:
         """How far its clock is from the others'."""
         self.machine = Machine(name)
         self.machine.alive = False
+        self.away = False
+        """Whether it is not started again for now."""
         self.node: Node | None = None
         self.application: Lapilli | None = None
         self._bus: SimulatedBus | None = None
@@ -54,8 +56,8 @@ class Process:
         return MORNING + timedelta(seconds=self.world.loop.now_s + self.skew_s)
 
     def start(self) -> None:
-        """Nothing if it runs."""
-        if not self.machine.alive:
+        """Nothing if it runs, or is to stay away."""
+        if not self.machine.alive and not self.away:
             self.lives += 1
             self.machine = Machine(f"{self.name}.{self.lives}")
             self.world.machines.append(self.machine)
@@ -76,6 +78,15 @@ class Process:
                     asked.set_exception(ConnectionLost())
             self._asked = set()
             self.world.loop.later(self.world.chances.between(0.05, 10.0), self.start)
+
+    def leave(self) -> None:
+        """As if its host was gone, until it returns."""
+        self.away = True
+        self.die()
+
+    def come_back(self) -> None:
+        self.away = False
+        self.start()
 
     def stand_still(self, seconds: float) -> None:
         """As if it was stopped, and then goes on where it was."""

@@ -22,6 +22,7 @@ from tests.simulation import verdict
 from tests.simulation.chance import Case
 from tests.simulation.clients import client
 from tests.simulation.loop import Livelock
+from tests.simulation.processes import Process
 from tests.simulation.world import World, template
 
 CLIENTS = 4
@@ -34,6 +35,9 @@ SENT_BYTES = 4_096
 LOOK_S = 5.0
 REST_S = 600.0
 """Some of the longest deadlines, after which everything is at rest."""
+
+AWAY_S = 90.0
+"""Longer than all deadlines that one thing can miss, one after the other."""
 
 SWEEP_S = 3_700.0
 """Longer than leftovers may stay where they are (services/processes/sweep.py)."""
@@ -153,8 +157,10 @@ async def _whole(world: World, wishes: int) -> None:
     for each in clients:
         each.result()
     befalling.cancel()
+    left = world.left()
     world.tell("CALM")
     world.calm_down()
+    await _without(left, world)
     await _until_rest(world)
     world.tell("AN HOUR LATER")
     world.loop.jump(SWEEP_S)
@@ -165,6 +171,21 @@ async def _whole(world: World, wishes: int) -> None:
     _check(world)
     for wrong in await verdict.wrongs(world):
         world.violated(wrong)
+
+
+async def _without(left: list[Process], world: World) -> None:
+    """Whatever waits for who is away is given up. Then they come back."""
+    if not left:
+        return
+    for process in left:
+        process.leave()
+    for _ in range(int(AWAY_S / LOOK_S)):
+        await asyncio.sleep(LOOK_S)
+        _check(world)
+    for missed in verdict.overdue(world):
+        world.violated(missed)
+    for process in left:
+        process.come_back()
 
 
 async def _until_rest(world: World) -> None:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from domain.aggregate import Aggregate
+from domain.aggregates.closures import CLOSURES_ID, Closure, Closures
 from domain.aggregates.transfer import Transfer
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachment import Attachment
+from domain.aggregates.volume_type import VolumeType
 from domain.event import Actor, Moment
 from domain.image import ChosenImage
 from services.images import chosen
@@ -53,11 +55,18 @@ class Sight:
         return of[int(self.chance.random() * len(of))]
 
     def any_of(self, kind: type[A], fits: Callable[[A], bool] = lambda each: True) -> A | None:
-        """One of those that there ever were; mostly one that fits."""
+        """One of those that there ever were; mostly one that fits, if there is one."""
         every = [each for each in self.world.watch.replay.aggregates.values() if type(each) is kind]
-        fitting = [each for each in every if fits(each)]
-        found = fitting if fitting and self.often(0.9) else every
+        return self._mostly([each for each in every if fits(each)], every)
+
+    def _mostly(self, fitting: Sequence[T], every: Sequence[T]) -> T | None:
+        found = fitting if self.often(0.9) else every
         return self.one(found) if found else None
+
+    def singular(self, kind: type[A], id: UUID) -> A:
+        """The one of that kind that lives there, even if nobody ever spoke of it."""
+        found = self.world.watch.replay.aggregates.get(id)
+        return found if isinstance(found, kind) else kind(id=id)
 
     def volume(self, *statuses: str) -> Volume | None:
         """Of anybody; mostly one in such a status, or at least one that is there."""
@@ -75,9 +84,23 @@ class Sight:
             if isinstance(volume, Volume)
             for each in volume.attachments.values()
         ]
-        fitting = [found for found in every if found[1].state in states]
-        found = fitting if fitting and self.often(0.9) else every
-        return self.one(found) if found else None
+        return self._mostly([found for found in every if found[1].state in states], every)
+
+    def is_unused(self, kind: VolumeType) -> bool:
+        """Whether no volume is of this type."""
+        volumes = self.world.watch.replay.of_kind(Volume.kind)
+        return not any(
+            isinstance(each, Volume)
+            and each.state != "deleted"
+            and each.volume_type_id == str(kind.id)
+            for each in volumes
+        )
+
+    def closed(self, how: Callable[[Closure], bool]) -> str | None:
+        """A backend that is closed so."""
+        closed = self.singular(Closures, CLOSURES_ID).closed
+        found = sorted(backend for backend, closure in closed.items() if how(closure))
+        return self._mostly(found, [self.backend()])
 
     def transfer(self) -> Transfer | None:
         return self.any_of(Transfer, lambda each: each.state == "offered")

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pytest
 
 from services.commands import HANDLERS
-from tests.simulation.bugs import BUGS
-from tests.simulation.campaign import Tally, found_within
+from tests.simulation.bugs import BUGS, RARE
+from tests.simulation.campaign import RUNS, Hunt, Tally, found_within
 from tests.simulation.chance import LIKELY, Case
 from tests.simulation.run import Outcome, run
 from tests.simulation.shrink import shrunk
@@ -108,10 +108,18 @@ def test_a_failing_case_is_made_smaller_until_only_what_matters_is_left():
 
 def test_the_page_is_written_between_its_marks(tmp_path):
     page = tmp_path / "reliability.md"
-    begin, end = marks("simulation")
+    begin, end = marks(RUNS)
     page.write_text(f"before\n{begin}\nformer results\n{end}\nafter\n")
     tally = Tally(seeds=1, first=7, jobs=1)
-    write_part(page, "simulation", tally.text)
-    text = page.read_text()
-    assert text.startswith(f"before\n{begin}\n") and text.endswith(f"\n{end}\nafter\n")
-    assert "former" not in text and tally.text in text
+    write_part(page, RUNS, tally.text)
+    assert page.read_text() == f"before\n{begin}\n{tally.text}\n{end}\nafter\n"
+
+
+def test_the_table_of_bugs_says_which_were_found_and_when():
+    hunt = Hunt(
+        first=0,
+        most=50,
+        found={**dict.fromkeys([*BUGS, *RARE]), "late results count": (7, "a | b")},
+    )
+    assert f"1 of {len(BUGS) + len(RARE)}" in hunt.text
+    assert "| late results count | 7 | a   b |" in hunt.text

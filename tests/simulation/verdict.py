@@ -1,11 +1,13 @@
 """What must hold at the end, when nothing has gone wrong for long enough."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from adapters.drivers.memory import MemoryDriver
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.uploading import Uploaded
+from domain.deadlines import overdue as overdue_now
 from projections import generations
 from projections.views import Views
 from services import composition
@@ -32,6 +34,17 @@ def behind(world: "World") -> list[str]:
             for each in generations.active(connection)
             if each.position < end
         ]
+
+
+def overdue(world: "World") -> Iterator[str]:
+    """What still waits for who is away, though its deadline has passed and was to be looked at."""
+    deadlines = world.settings.deadlines
+    seen_s = deadlines.grace_s + 2 * deadlines.interval_s
+    at = world.clock() - timedelta(seconds=seen_s)
+    for aggregate in world.watch.replay.aggregates.values():
+        missed = overdue_now(aggregate, deadlines.allowed, at)
+        if missed is not None:
+            yield f"not given up: {aggregate.kind} {aggregate.id}, {missed}"
 
 
 async def wrongs(world: "World") -> list[str]:

@@ -41,10 +41,11 @@ from services.commands import (
     volume_reset,
     volume_type,
 )
-from tests.simulation import made
+from tests.simulation import catalogue, made
 from tests.simulation.sight import PROJECTS, Sight
 
-DEFAULT = "__DEFAULT__"
+DRAWS = 20
+"""How often one looks for something that can be wished for."""
 
 
 class Wish(msgspec.Struct, frozen=True):
@@ -74,15 +75,7 @@ WISHES: Mapping[type, Wish] = {
     transfer.OfferVolume: Wish(2, made.offer),
     transfer.AcceptTransfer: Wish(2, made.accept),
     transfer.WithdrawTransfer: Wish(1, made.withdraw),
-    retype.RetypeVolume: Wish(
-        6,
-        made.of_volume(
-            "available",
-            "in-use",
-            volume_type_id=made.type_id,
-            policy=lambda see: see.one(("never", "on-demand")),
-        ),
-    ),
+    retype.RetypeVolume: Wish(5, made.retype),
     migration.MigrateVolume: Wish(
         7,
         made.of_volume(
@@ -121,9 +114,7 @@ WISHES: Mapping[type, Wish] = {
     attaching.ConnectNode: Wish(
         1, made.of_volume("available", "attaching", connector=Sight.connector)
     ),
-    attaching.DisconnectNode: Wish(
-        2, made.of_volume("available", "attaching", "in-use", connector=Sight.connector)
-    ),
+    attaching.DisconnectNode: Wish(1, made.disconnection),
     uploading.UploadVolume: Wish(3, made.of_volume("available", "in-use", **made.UPLOAD)),
     reverting.RevertVolume: Wish(2, made.reversion),
     snapshot.CreateSnapshot: Wish(5, made.snapshot),
@@ -137,12 +128,12 @@ WISHES: Mapping[type, Wish] = {
     backup.DeleteBackup: Wish(2, made.of_backup(force=lambda see: see.often(0.3))),
     backup.ResetBackup: Wish(0.3, made.of_backup(status=lambda see: "error")),
     backup.RestoreBackup: Wish(2, made.restoration),
-    backup_records.ExportBackup: Wish(0.3, made.of_backup("available")),
-    backup_records.ImportBackup: Wish(0.3, made.imported),
-    service.DisableService: Wish(0.4, made.given(name=made.service)),
-    service.EnableService: Wish(0.8, made.given(name=made.service)),
+    backup_records.ExportBackup: Wish(0.2, made.of_backup("available")),
+    backup_records.ImportBackup: Wish(0.6, made.imported),
+    service.DisableService: Wish(0.4, made.given(name=catalogue.service)),
+    service.EnableService: Wish(3, catalogue.enabled),
     service.FreezeBackend: Wish(0.4, made.given(host=Sight.backend)),
-    service.ThawBackend: Wish(0.8, made.given(host=Sight.backend)),
+    service.ThawBackend: Wish(3, catalogue.thawed),
     quota_limits.ChangeQuotaLimits: Wish(
         0.7,
         made.given(
@@ -150,50 +141,56 @@ WISHES: Mapping[type, Wish] = {
             limits=lambda see: {"gigabytes": see.number(5, 40), "volumes": see.number(3, 12)},
         ),
     ),
-    quota_limits.ResetQuotaLimits: Wish(0.3, made.given(subject=lambda see: see.project_id)),
+    quota_limits.ResetQuotaLimits: Wish(0.3, catalogue.reset_limits),
     volume_type.CreateVolumeType: Wish(
         1,
         made.given(
             id=Sight.new_id,
             name=made.name,
             description=lambda see: None,
-            is_public=lambda see: see.often(0.7),
+            is_public=lambda see: see.often(0.6),
             extra_specs=lambda see: {"multiattach": "<is> True"} if see.often(0.3) else {},
         ),
     ),
     volume_type.ChangeVolumeType: Wish(
-        0.4, made.of_type(name=made.name, deployment_default=lambda see: DEFAULT)
+        0.4,
+        catalogue.of_type(
+            catalogue.is_extra, name=made.name, deployment_default=lambda see: catalogue.DEFAULT
+        ),
     ),
-    volume_type.ChangeExtraSpecs: Wish(0.4, made.of_type(set=made.tags)),
+    volume_type.ChangeExtraSpecs: Wish(0.4, catalogue.of_type(catalogue.is_plain, set=made.tags)),
     volume_type.EncryptVolumeType: Wish(
-        1, made.of_type(encryption_id=Sight.new_id, encryption=made.encryption)
+        1,
+        catalogue.of_type(
+            catalogue.is_plain, encryption_id=Sight.new_id, encryption=catalogue.encryption
+        ),
     ),
     volume_type.ChangeTypeEncryption: Wish(
-        0.3, made.of_type(made.is_encrypted, key_size=lambda see: see.one((128, 256)))
+        0.3, catalogue.of_type(catalogue.is_encrypted, key_size=lambda see: see.one((128, 256)))
     ),
-    volume_type.RemoveTypeEncryption: Wish(0.2, made.of_type(made.is_encrypted)),
+    volume_type.RemoveTypeEncryption: Wish(0.2, catalogue.of_type(catalogue.is_encrypted)),
     volume_type.GrantTypeAccess: Wish(
-        0.3, made.of_type(lambda each: not each.is_public, project_id=lambda see: see.one(PROJECTS))
+        0.4, catalogue.of_type(catalogue.is_private, project_id=lambda see: see.one(PROJECTS))
     ),
-    volume_type.RevokeTypeAccess: Wish(
-        0.2, made.of_type(lambda each: not each.is_public, project_id=lambda see: see.one(PROJECTS))
+    volume_type.RevokeTypeAccess: Wish(0.5, catalogue.revoked),
+    volume_type.DeleteVolumeType: Wish(
+        0.4, catalogue.of_type(catalogue.is_extra, deployment_default=lambda see: catalogue.DEFAULT)
     ),
-    volume_type.DeleteVolumeType: Wish(0.4, made.of_type(deployment_default=lambda see: DEFAULT)),
     qos_specs.CreateQosSpecs: Wish(
         0.5,
         made.given(id=Sight.new_id, name=made.name, consumer=lambda see: "both", specs=made.tags),
     ),
-    qos_specs.ChangeQosSpecs: Wish(0.2, made.of_qos(specs=made.tags)),
-    qos_specs.RemoveQosKeys: Wish(0.2, made.of_qos(keys=lambda see: frozenset(made.tags(see)))),
-    qos_specs.AssociateQos: Wish(0.5, made.of_qos(volume_type_id=made.type_id)),
-    qos_specs.DisassociateQos: Wish(
-        0.2, made.of_qos(volume_type_id=lambda see: made.type_id(see) if see.often(0.7) else None)
+    qos_specs.ChangeQosSpecs: Wish(0.2, catalogue.of_qos(specs=made.tags)),
+    qos_specs.RemoveQosKeys: Wish(
+        0.2, catalogue.of_qos(keys=lambda see: frozenset(made.tags(see)))
     ),
-    qos_specs.DeleteQosSpecs: Wish(0.2, made.of_qos(force=lambda see: see.often(0.5))),
+    qos_specs.AssociateQos: Wish(0.5, catalogue.of_qos(volume_type_id=catalogue.type_id)),
+    qos_specs.DisassociateQos: Wish(0.3, catalogue.disassociation),
+    qos_specs.DeleteQosSpecs: Wish(0.2, catalogue.of_qos(force=lambda see: see.often(0.5))),
     default_type.ChooseDefaultType: Wish(
-        0.3, made.given(project_id=lambda see: see.project_id, volume_type_id=made.type_id)
+        0.3, made.given(project_id=lambda see: see.project_id, volume_type_id=catalogue.type_id)
     ),
-    default_type.UnsetDefaultType: Wish(0.2, made.given(project_id=lambda see: see.project_id)),
+    default_type.UnsetDefaultType: Wish(0.4, catalogue.unset_default),
     message.DismissMessage: Wish(0.3, made.dismiss),
 }  # fmt: skip
 """By command."""
@@ -257,8 +254,9 @@ ELSEWHERE: Mapping[type, str] = {
 
 
 def wished(see: Sight) -> Any | None:
-    """Some command, or None where there is nothing to ask it of."""
+    """Some command that there is something to ask of, or None."""
     kinds = list(WISHES)
-    [kind] = see.chance.choices(kinds, [WISHES[each].often for each in kinds])
-    fields = WISHES[kind].make(see)
-    return kind(**fields, at=see.moment()) if fields else None
+    for kind in see.chance.choices(kinds, [WISHES[each].often for each in kinds], k=DRAWS):
+        if fields := WISHES[kind].make(see):
+            return kind(**fields, at=see.moment())
+    return None

@@ -190,6 +190,13 @@ class World:
             if chances.strikes("clock jumps", f"{victim.name} by {seconds - 10:.1f} s"):
                 victim.skew_s += seconds - 10
 
+    def left(self) -> list[Process]:
+        """The workers of a backend that does not come back for long, if there is one."""
+        name = ("gold", "iron")[self.chances.times.random() < 0.5]
+        if not self.chances.strikes("backend stays away", name):
+            return []
+        return [each for each in self.processes if each.role == f"backend:{name}"]
+
     def calm_down(self) -> None:
         """Nothing befalls anybody any more, and all clocks are right."""
         self.chances.calm = True
