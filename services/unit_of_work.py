@@ -1,7 +1,7 @@
 """Loading aggregates, storing what they decided, and deciding again when others were faster."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -80,17 +80,25 @@ class Aggregates:
             self.keep(aggregate)
         return aggregate
 
-    async def write(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> int:
+    async def write(
+        self,
+        *aggregates: Aggregate,
+        unchanged: Iterable[Aggregate] = (),
+        loaded: Mapping[UUID, int] = {},
+    ) -> int:
         """Stores all that is pending in one append; the position, or 0 if nothing was.
 
-        Raises Conflict also if one of the `unchanged` is no longer as it was read, or one that was
-        decided about and found to be as it should be: what was known of it may have been old.
+        Raises Conflict also if one of the `unchanged` is no longer as it was read, if another of
+        the `loaded` is not at its version any more, or one that was decided about and found to be
+        as it should be: what was known of it may have been old.
         """
         events = [recorded for aggregate in aggregates for recorded in aggregate.pending]
         if not events:
             return 0
         as_read = [*unchanged, *(each for each in aggregates if not each.pending)]
-        versions = {read.id: read.version for read in as_read}
+        versions = {**loaded, **{read.id: read.version for read in as_read}}
+        for recorded in events:
+            versions.pop(recorded.aggregate_id, None)
         position = await self.store.append(events, unchanged=versions)
         for aggregate in aggregates:
             self.keep(aggregate)
@@ -157,12 +165,20 @@ class UnitOfWork:
                 raise Conflict(kind=kind, id=str(id))
 
     async def commit(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> None:
-        """Stores what these decided, all or nothing, if what was only read is still `unchanged`.
+        """Stores what these decided, all or nothing, if all that was loaded is as it was: whatever
+        a command looked at, it decided by. `unchanged` is what else it read.
 
         Raises Conflict, OverQuota, …
         """
-        position = await self._aggregates.write(*aggregates, unchanged=unchanged)
+        loaded = {
+            id: version
+            for kind, id, version in self._loaded
+            if version or AGGREGATES[kind].singular  # else the id may be of something else
+        }
+        position = await self._aggregates.write(*aggregates, unchanged=unchanged, loaded=loaded)
         self.position = max(self.position, position)
+        written = {each.id: each.version for each in aggregates}
+        self._loaded = [(kind, id, written.get(id, old)) for kind, id, old in self._loaded]
 
 
 class Done(msgspec.Struct, Generic[T], frozen=True):

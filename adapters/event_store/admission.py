@@ -3,13 +3,35 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from domain import dependence, quota
+import msgspec
+
+from domain import dependence, promises, quota
 from domain.dependence import Dependents
 from domain.errors import Conflict
 from domain.event import Event, Recorded
 from domain.names import SCOPES, Names
-from domain.promises import PoolLedger, changes
+from domain.promises import PoolLedger
 from domain.quota import Ledger
+
+
+class Wanted(msgspec.Struct, eq=False, frozen=True):
+    """An append as it is judged, with what its events say to the ledgers: worked out once, before
+    anybody holds the log."""
+
+    events: Sequence[Recorded[Event]]
+    unchanged: Mapping[UUID, int]
+    """The versions of what was only read."""
+    promised: Sequence[promises.Change]
+    needs: Sequence[dependence.Change]
+
+    @classmethod
+    def of(cls, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int]) -> "Wanted":
+        return cls(
+            events=events,
+            unchanged=unchanged,
+            promised=promises.changes(recorded.event for recorded in events),
+            needs=dependence.changes(events),
+        )
 
 
 class Admission:
@@ -32,24 +54,23 @@ class Admission:
         self._dependents = dependents
         self.heads = dict(heads)
 
-    def admit(self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int]) -> None:
-        """Takes in all of these events. Raises as `EventStore.append`."""
+    def admit(self, wanted: Wanted) -> None:
+        """Takes in all of its events. Raises as `EventStore.append`."""
+        events = wanted.events
         ahead = self._ahead(events)
-        for id, version in unchanged.items():
+        for id, version in wanted.unchanged.items():
             if self.heads.get(id, 0) != version:
                 raise Conflict(kind="aggregate", id=str(id))
         catalogue = [recorded for recorded in events if recorded.event.kind in SCOPES]
         for recorded in catalogue:
             quota.check_unused(recorded, self._ledger)
         self._names.check(catalogue)
-        promised = changes(recorded.event for recorded in events)
-        needs = dependence.changes(events)
-        self._dependents.check(needs)
-        self._pools.check(promised)
+        self._dependents.check(wanted.needs)
+        self._pools.check(wanted.promised)
         self._ledger.admit([recorded.event for recorded in events])
         self._names.settle(catalogue)
-        self._pools.take(promised)
-        self._dependents.take(needs)
+        self._pools.take(wanted.promised)
+        self._dependents.take(wanted.needs)
         self.heads.update(ahead)
 
     def _ahead(self, events: Sequence[Recorded[Event]]) -> dict[UUID, int]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.event_store.admission import Admission
+from adapters.event_store.admission import Admission, Wanted
 from adapters.event_store.port import Snapshot
 from domain import codec
 from domain.dependence import Dependents, Need
@@ -36,13 +36,21 @@ class MemoryEventStore:
         twin = MemoryEventStore(default_limits=self._limits)
         twin._log = self._log.copy()
         twin._streams.update({id: stream.copy() for id, stream in self._streams.items()})
-        twin._ledger.usage.update(self._ledger.usage)
-        twin._ledger.limits.update(self._ledger.limits)
-        twin._names.holders.update(self._names.holders)
-        twin._pools.promised.update(self._pools.promised)
-        twin._dependents.on.update({id: dict(on) for id, on in self._dependents.on.items()})
+        twin._ledger, twin._names, twin._pools, twin._dependents = self.ledgers()
         twin._snapshots.update(self._snapshots)
         return twin
+
+    def ledgers(self) -> tuple[Ledger, Names, PoolLedger, Dependents]:
+        """Copies of what judges appends, to try one on."""
+        ledger = Ledger(defaults=self._limits)
+        ledger.usage.update(self._ledger.usage)
+        ledger.limits.update(self._ledger.limits)
+        return (
+            ledger,
+            Names(self._names.holders),
+            PoolLedger(self._pools.promised),
+            Dependents(self._dependents.on),
+        )
 
     async def append(
         self, events: Sequence[Recorded[Event]], *, unchanged: Mapping[UUID, int] = {}
@@ -50,7 +58,7 @@ class MemoryEventStore:
         concerned = {*unchanged, *(recorded.aggregate_id for recorded in events)}
         heads = {id: len(self._streams[id]) for id in concerned}
         admission = Admission(self._ledger, self._names, self._pools, self._dependents, heads=heads)
-        admission.admit(events, unchanged=unchanged)
+        admission.admit(Wanted.of(events, unchanged=unchanged))
         for recorded in events:
             stored = msgspec.structs.replace(_stored(recorded), position=len(self._log) + 1)
             self._log.append(stored)

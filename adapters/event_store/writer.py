@@ -14,15 +14,14 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from adapters import database
 from adapters.event_store import tables
-from adapters.event_store.admission import Admission, conflict_over
+from adapters.event_store.admission import Admission, Wanted, conflict_over
 from adapters.event_store.recorder import EventRecorder
 from adapters.event_store.tables import KnownLedger
-from domain import dependence, quota
+from domain import quota
 from domain.dependence import Alone
 from domain.errors import LapilliError, Unavailable
 from domain.event import Event, Recorded
 from domain.names import SCOPES
-from domain.promises import changes
 
 MAX_GROUP = 256
 """How many commands share a transaction at most; bounds how long it holds the log."""
@@ -31,9 +30,8 @@ MAX_GROUP = 256
 class _Append(msgspec.Struct, eq=False):
     """A command's events on their way into the log, and whoever waits for their position."""
 
-    events: Sequence[Recorded[Event]]
+    wanted: Wanted
     stored: Sequence[StoredEvent]
-    unchanged: Mapping[UUID, int]
     loop: asyncio.AbstractEventLoop
     waiter: asyncio.Future[int]
     position: int = 0
@@ -80,9 +78,8 @@ class GroupWriter:
         """The position of the last, once all are stored. Raises as `EventStore.append`."""
         loop = asyncio.get_running_loop()
         append = _Append(
-            events=events,
+            wanted=Wanted.of(events, unchanged=unchanged),
             stored=stored,
-            unchanged=unchanged,
             loop=loop,
             waiter=loop.create_future(),
         )
@@ -175,13 +172,13 @@ class GroupWriter:
             self._recorder.insert(connection, stored, after=after)
         position = after
         for append in admitted:
-            position += len(append.events)
+            position += len(append.stored)
             append.position = position
         return position
 
     def _without_conflicting(self, group: Sequence[_Append]) -> list[_Append]:
         """Finds out whose versions the unique index refused, and returns the others."""
-        ids = list({recorded.aggregate_id for append in group for recorded in append.events})
+        ids = list({recorded.aggregate_id for append in group for recorded in append.wanted.events})
         try:
             with self._engine.connect() as connection:
                 heads = self._recorder.heads(connection, ids)
@@ -190,7 +187,7 @@ class GroupWriter:
             return []
         others = []
         for append in group:
-            stale = (r for r in append.events if r.version <= heads.get(r.aggregate_id, 0))
+            stale = (r for r in append.wanted.events if r.version <= heads.get(r.aggregate_id, 0))
             first = next(stale, None)
             if first is None:
                 others.append(append)
@@ -240,12 +237,11 @@ class _Needed(msgspec.Struct):
 def _needed(group: Sequence[_Append]) -> _Needed:
     needed = _Needed(set(), set(), set(), set(), set(), set())
     for append in group:
-        needed.unchanged.update(append.unchanged)
-        promised = changes(recorded.event for recorded in append.events)
-        needed.pools.update(change.pool for change in promised)
-        said = dependence.changes(append.events)
-        needed.alone.update(each.id for each in said if isinstance(each, Alone))
-        for recorded in append.events:
+        wanted = append.wanted
+        needed.unchanged.update(wanted.unchanged)
+        needed.pools.update(change.pool for change in wanted.promised)
+        needed.alone.update(each.id for each in wanted.needs if isinstance(each, Alone))
+        for recorded in wanted.events:
             kind = recorded.event.kind
             if kind in quota.KINDS:
                 needed.subjects.add(quota.whose(recorded.event))
@@ -263,7 +259,7 @@ def _admitted(group: Sequence[_Append], admission: Admission) -> list[_Append]:
     for append in group:
         append.error = None
         try:
-            admission.admit(append.events, unchanged=append.unchanged)
+            admission.admit(append.wanted)
         except LapilliError as refusal:
             append.error = refusal
             continue

@@ -74,6 +74,13 @@ async def doomed(
     return found
 
 
+async def has_more(volume: Volume, known: Sequence[Snapshot], work: UnitOfWork) -> bool:
+    """Whether it has snapshots that are not among the known."""
+    needs = await work.dependents(volume.id)
+    taken = {id for id, need in needs.items() if need == "snapshot"}
+    return not taken <= {each.id for each in known}
+
+
 def request_deletion(snapshots: Sequence[Snapshot], at: Moment, *, force: bool) -> None:
     """Wants them gone, unless they are on their way. Raises NotAllowed as for each alone."""
     for snapshot in snapshots:

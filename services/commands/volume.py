@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 from domain.aggregate import Aggregate
 from domain.aggregates.image_cache import ImageCache
 from domain.aggregates.volume import Volume, detaching, imaging
-from domain.errors import NotFound
+from domain.errors import Conflict, InUse, NotFound
 from domain.event import Moment
 from domain.metadata import checked_metadata, checked_name
 from domain.placement import Pool, Rules
@@ -163,7 +163,12 @@ async def delete_volume(
         closures = await closures_of(work)
         closures.check_not_frozen(volume.host)
         waited_for = [each for each in along if not each.pending]
-        await work.commit(volume, *along, *given_up, unchanged=[closures, *waited_for])
+        try:
+            await work.commit(volume, *along, *given_up, unchanged=[closures, *waited_for])
+        except InUse as used:
+            if cmd.cascade and await following.has_more(volume, along, work):
+                raise Conflict(kind=volume.kind, id=str(volume.id)) from used
+            raise
 
 
 async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:

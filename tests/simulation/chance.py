@@ -53,7 +53,7 @@ LIKELY: dict[str, float] = {
     "bus is down": 0.02,
     "key manager is down": 0.02,
     "image service is down": 0.02,
-    "stream is lost": 0.01,
+    "stream is lost": 0.03,
     "notifications are lost": 0.01,
     "clock jumps": 0.05,
     # once, at the end

@@ -6,7 +6,6 @@ must get the same answer on the log as it was at some instant between question a
 history is linearizable, whatever caches, retries and groups of commits there are in between.
 """
 
-import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -15,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from adapters.event_store.admission import Admission
+from adapters.event_store.admission import Admission, Wanted
 from adapters.event_store.memory import MemoryEventStore
 from domain.aggregates.quota_reservation import Refused
 from domain.errors import Conflict, LapilliError, OverQuota, Unavailable
@@ -89,8 +88,8 @@ class _Instant(MemoryEventStore):
         heads = {
             id: len(self._streams[id]) for id in {*unchanged, *(e.aggregate_id for e in events)}
         }
-        ledgers = copy.deepcopy((self._ledger, self._names, self._pools, self._dependents))
-        Admission(*ledgers, heads=heads).admit(events, unchanged=unchanged)
+        wanted = Wanted.of(events, unchanged=unchanged)
+        Admission(*self.ledgers(), heads=heads).admit(wanted)
         self.tried += events
         return len(self._log) + len(events)
 

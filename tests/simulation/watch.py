@@ -7,6 +7,7 @@ from uuid import UUID
 from adapters.drivers.contract import Source
 from adapters.drivers.memory import MemoryBackend
 from adapters.drivers.memory_pool import MemoryPool, Stored
+from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.event import Event, Recorded
 from services.audit.objects import MUST
@@ -47,8 +48,8 @@ class Watch:
             )
             for finding in self.replay.findings[found:]:
                 world.violated(f"{finding.kind}: {finding.id} {finding.detail}")
-            if event.type_name in _ON_BACKENDS:
-                _ON_BACKENDS[event.type_name](self, recorded)
+            if event.type_name in _MUST_HOLD:
+                _MUST_HOLD[event.type_name](self, recorded)
 
     def happened(self, what: str, where: str, spec: Source) -> None:
         """On a backend."""
@@ -106,6 +107,15 @@ class Watch:
                 f" {volume.host}, which holds {bytes_in(found)[:32] if found else None!r}…"
             )
 
+    def _going(self, recorded: Recorded[Event]) -> None:
+        """Of what is to go no snapshot is there, and nothing is being made from it."""
+        id = str(recorded.aggregate_id)
+        for each in self.replay.aggregates.values():
+            taken = isinstance(each, Snapshot) and each.volume_id == id and each.state != "deleted"
+            copied = isinstance(each, Volume) and each.holds_source and _made_from(each) == id
+            if taken or copied:
+                self._world.violated(f"{recorded.event.type_name} of {id}, which {each.id} needs")
+
     def _object_of(self, recorded: Recorded[Event]) -> tuple[Volume, MemoryPool]:
         volume = self.replay.aggregates[recorded.aggregate_id]
         assert isinstance(volume, Volume) and volume.host is not None
@@ -127,7 +137,11 @@ def pool_of(backends: Mapping[str, MemoryBackend], host: str) -> MemoryPool:
     return backends[backend.partition("@")[2]].pools[pool]
 
 
-_ON_BACKENDS: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
+def _made_from(volume: Volume) -> str | None:
+    return None if volume.source is None else volume.source.id
+
+
+_MUST_HOLD: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
     "volume.provisioned": Watch._provisioned,
     "volume.restored": Watch._restored,
     "volume.reverted": Watch._restored,
@@ -135,8 +149,10 @@ _ON_BACKENDS: Mapping[str, Callable[[Watch, Recorded[Event]], None]] = {
     "volume.moved": Watch._whole,
     "volume.uploaded": Watch._uploaded,
     "volume.retyped": Watch._whole,
+    "volume.deletion_requested": Watch._going,
+    "snapshot.deletion_requested": Watch._going,
 }
-"""What must be there on its backend when an event says so."""
+"""What must be so when an event happens, on its backend or in the log."""
 
 
 def _short(recorded: Recorded[Event]) -> str:
