@@ -281,7 +281,7 @@ async def test_what_has_no_events_does_not_exist_and_is_not_remembered():
     assert aggregates.known(ID) is None
 
 
-async def test_of_what_there_is_one_it_is_remembered_that_it_has_no_events_yet():
+async def test_what_was_only_looked_at_is_held_to_be_so_even_if_it_has_no_events_yet():
     store = ObservedStore()
     commands = Commands(store)
     assert not (await commands.aggregates.read(Closures, CLOSURES_ID)).exists
@@ -292,7 +292,7 @@ async def test_of_what_there_is_one_it_is_remembered_that_it_has_no_events_yet()
         closures = await work.load(Closures, CLOSURES_ID)
         seen.append(sorted(closures.closed))
         volume = a_request(len(seen))
-        await work.commit(volume, unchanged=[closures])
+        await work.commit(volume)
 
     await commands.run(look, "")
     assert store.reads == []

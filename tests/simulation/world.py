@@ -178,8 +178,9 @@ class World:
             seconds = chances.between(0.5, 20.0)
             if chances.strikes("process dies", victim.name):
                 victim.die()
-            if chances.strikes("process stands still", f"{victim.name} for {seconds:.1f} s"):
-                victim.stand_still(seconds)
+            still_s = 2 * seconds  # longer than deadlines: it wakes up when all is over
+            if chances.strikes("process stands still", f"{victim.name} for {still_s:.1f} s"):
+                victim.stand_still(still_s)
             for part in self._down_until:
                 if chances.strikes(f"{part} is down", f"for {seconds:.1f} s"):
                     self._down_until[part] = self.loop.now_s + seconds

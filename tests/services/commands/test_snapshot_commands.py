@@ -216,6 +216,22 @@ async def test_a_volume_without_snapshots_is_deleted_at_once_even_so():
     assert (await world.news(deletion(cascade=True))) == ["volume.deletion_requested"]
 
 
+async def test_one_that_appears_while_this_is_decided_goes_along(monkeypatch):
+    world = await a_world()
+    append, meanwhile = world.store.append, [world.snapshotting()]
+
+    async def after_others(events, **more):
+        if meanwhile:
+            await world.another_process().run(meanwhile.pop())
+        return await append(events, **more)
+
+    monkeypatch.setattr(world.store, "append", after_others)
+    await world.run(deletion(cascade=True, force=True))
+    assert (await world.volume()).state == "emptying"
+    assert (await world.snapshot()).going
+    await world.assert_sound()
+
+
 async def test_snapshots_that_another_project_kept_are_not_deleted_by_the_new_owner():
     world = await a_world(in_state="available")
     for name in ("offered without snapshots", "accept"):
