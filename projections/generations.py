@@ -23,6 +23,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     insert,
@@ -48,7 +49,15 @@ positions = Table(
     Column("error", Text),
 )
 _c = positions.c
+
+# What every batch asks, made once: making a statement takes longer than SQLite does to answer it.
 _ACTIVE = select(positions).where(_c.active).order_by(_c.name)
+_LOCKED = _ACTIVE.where(_c.name.in_(bindparam("names", expanding=True))).with_for_update()
+_MOVED = (
+    update(positions)
+    .where(tuple_(_c.name, _c.generation, _c.position).in_(bindparam("found", expanding=True)))
+    .values(position=bindparam("to"), moved_at=bindparam("at"), error=None)
+)
 _one_active = Index(
     "projection_positions_active",
     _c.name,
@@ -115,8 +124,7 @@ def lock_active(connection: Connection, names: Sequence[str]) -> list[Generation
 
     One that is switched while this waits for its lock is left out.
     """
-    statement = select(positions).where(_c.active, _c.name.in_(names)).order_by(_c.name)
-    return _generations(connection, statement.with_for_update())
+    return _generations(connection, _LOCKED, names=list(names))
 
 
 def lock_one(connection: Connection, generation: Generation) -> Generation | None:
@@ -135,11 +143,7 @@ def move(
     if not generations:
         return []
     where = [(found.name, found.generation, found.position) for found in generations]
-    moved = connection.execute(
-        update(positions)
-        .where(tuple_(_c.name, _c.generation, _c.position).in_(where))
-        .values(position=position, moved_at=at, error=None)
-    )
+    moved = connection.execute(_MOVED, {"found": where, "to": position, "at": at})
     if moved.rowcount != len(where):
         raise Overtaken(f"not all of {where} are where they were")
     return [
@@ -224,5 +228,7 @@ def _is(generation: Generation) -> tuple[Any, Any]:
     return _c.name == generation.name, _c.generation == generation.generation
 
 
-def _generations(connection: Connection, statement: Select[Any]) -> list[Generation]:
-    return [Generation(*row) for row in connection.execute(statement)]
+def _generations(
+    connection: Connection, statement: Select[Any], **parameters: Any
+) -> list[Generation]:
+    return [Generation(*row) for row in connection.execute(statement, parameters)]

@@ -9,6 +9,7 @@ python -m tests.simulation --bugs --report           how soon deliberate bugs ar
 
 import argparse
 import sys
+from math import inf
 
 import msgspec
 
@@ -37,7 +38,7 @@ def main() -> int:
 
 def _many(options: argparse.Namespace) -> int:
     seeds = range(options.first, options.first + options.seeds)
-    tally = campaign.played(seeds, jobs=options.jobs)
+    tally = campaign.played(seeds, jobs=options.jobs, most_s=60 * options.minutes)
     print(tally.text)
     if options.report:
         _write(campaign.RUNS, tally.text)
@@ -70,6 +71,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation")
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--minutes", type=float, default=inf, help="as many as fit in these")
     parser.add_argument("--jobs", type=int, default=None, help="processes; one a processor")
     parser.add_argument("--report", action="store_true", help="write docs/reliability.md")
     parser.add_argument("--seed", type=int, help="only this one")

@@ -4,9 +4,10 @@ import multiprocessing
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import partial
 from itertools import count
+from math import inf
 
 import msgspec
 
@@ -24,9 +25,9 @@ RUNS, FOUND = "simulation", "bugs"
 class Tally(msgspec.Struct, kw_only=True):
     """What came of a campaign."""
 
-    seeds: int
     first: int
     jobs: int
+    seeds: int = 0
     wall_s: float = 0.0
     cpu_s: float = 0.0
     simulated_s: float = 0.0
@@ -38,7 +39,8 @@ class Tally(msgspec.Struct, kw_only=True):
     """Seeds with the first promise that each broke."""
 
     def add(self, outcome: Outcome) -> None:
-        self.cpu_s += outcome.wall_s
+        self.seeds += 1
+        self.cpu_s += outcome.cpu_s
         self.simulated_s += outcome.simulated_s
         self.events += outcome.events
         self.wishes += len(outcome.wished)
@@ -64,7 +66,9 @@ class Tally(msgspec.Struct, kw_only=True):
             f" {sum(self.commands.values()):,} commands done, {self.events:,} events,"
             f" {sum(self.faults.values()):,} faults.",
             f"{len(self.failed)} of them broke a promise."
-            f" 1,000 seeds take {self.wall_s * each / 60:.0f} minutes in {self.jobs} processes.",
+            f" 1,000 seeds take {self.cpu_s * each / 60:.0f} minutes of one processor; these took"
+            f" {self.wall_s / 60:.0f} minutes in {self.jobs} processes, on a machine that had more"
+            " or less else to do.",
             "",
             "| fault | times |",
             "| --- | ---: |",
@@ -84,16 +88,18 @@ def again(case: Case) -> str:
     return f".venv/bin/python -m tests.simulation {what}"
 
 
-def played(seeds: Iterable[int], *, jobs: int | None = None) -> Tally:
-    """All of them, in so many processes (None: one a processor)."""
-    seeds, jobs = list(seeds), jobs or os.cpu_count() or 1
-    tally = Tally(seeds=len(seeds), first=seeds[0], jobs=jobs)
+def played(seeds: Sequence[int], *, jobs: int | None = None, most_s: float = inf) -> Tally:
+    """All of them, or as many as there is time for, in so many processes (None: one a
+    processor)."""
+    tally = Tally(first=seeds[0], jobs=jobs or os.cpu_count() or 1)
     began = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for outcome in pool.imap_unordered(_played, seeds, chunksize=4):
+    with multiprocessing.get_context("spawn").Pool(tally.jobs) as pool:
+        for outcome in pool.imap(_played, seeds):
             tally.add(outcome)
             if outcome.violations:
                 print(f"{again(outcome.case)}\n  {outcome.violations[0][:300]}", flush=True)
+            if time.perf_counter() - began > most_s:
+                break
     tally.wall_s = time.perf_counter() - began
     tally.failed.sort()
     return tally
