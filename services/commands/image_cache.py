@@ -20,7 +20,7 @@ from domain.event import Moment
 from domain.machines.volume import SETTLED
 from services.commands.creation import CreateVolume, create_volume
 from services.commands.service import closures_of
-from services.commands.volume import DeleteVolume, delete_volume
+from services.commands.volume import DeleteVolume, delete
 from services.unit_of_work import UnitOfWork
 
 Waits = Literal["waits"]
@@ -147,7 +147,8 @@ async def evict_cached_image(cmd: EvictCachedImage, work: UnitOfWork) -> None:
         return
     if volume.state not in SETTLED:
         raise volume.not_allowed("evict", SETTLED)
-    await delete_volume(DeleteVolume(id=cmd.id, project_id=None, at=cmd.at), work, cache=cache)
+    command = DeleteVolume(id=cmd.id, project_id=None, at=cmd.at)
+    await delete(volume, command, work, cache=cache)
 
 
 async def release_cached_image(cmd: ReleaseCachedImage, work: UnitOfWork) -> None:

@@ -138,15 +138,20 @@ async def change_volume_metadata(cmd: ChangeVolumeMetadata, work: UnitOfWork) ->
     return metadata
 
 
-async def delete_volume(
-    cmd: DeleteVolume, work: UnitOfWork, *, cache: ImageCache | None = None
+async def delete_volume(cmd: DeleteVolume, work: UnitOfWork) -> None:
+    """Raises NotFound, and as `delete`."""
+    volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
+    await delete(volume, cmd, work)
+
+
+async def delete(
+    volume: Volume, cmd: DeleteVolume, work: UnitOfWork, *, cache: ImageCache | None = None
 ) -> None:
     """Wants it gone; at once where no backend ever held it.
 
-    Raises NotFound, NotAllowed, InvalidRequest while its backend is frozen, InUse while something
+    Raises NotAllowed, InvalidRequest while its backend is frozen, InUse while something
     depends on it that does not go along. `cache` is the one that it was taken from already.
     """
-    volume = (await work.load(Volume, cmd.id)).visible_to(cmd.project_id)
     given_up: list[Aggregate] = []
     if cmd.force:
         given_up = await settling.give_up(volume, "it is deleted by force", work, cmd.at)

@@ -33,6 +33,7 @@ KEPT: Sequence[Case] = (
     Case(seed=10_037),  # a creation that nobody came to place could not be told of
     Case(seed=10_208),  # an overdue attachment of a volume on its way out ended the deadlines' role
     Case(seed=330),  # a worker handed out QoS limits that had changed since it learned of them
+    Case(seed=2_003),  # what kept an image was deleted by what was once known of it
 )
 """Cases that found something, in the simulator as it was then: what clients wish for, and what can
 go wrong, has changed since, so that they are other stories now."""

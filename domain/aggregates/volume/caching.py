@@ -32,7 +32,7 @@ def can_be_copied(kept: Volume, onto: str, size_gib: int) -> bool:
     that size can begin with it."""
     return (
         kept.keeps_image_near is not None
-        and kept.status == "available"
+        and kept.state == "available"
         and kept.held_by().partition("#")[0] == onto.partition("#")[0]
         and kept.size_gib <= size_gib
     )
