@@ -19,6 +19,7 @@ from domain.aggregates.encryption_key import key_of
 from domain.encryption import Encryption
 from domain.errors import OverQuota
 from domain.event import Actor, Moment
+from domain.image import ChosenImage
 from domain.placement import Pool
 from projections import PROJECTIONS, generations
 from projections.runner import Runner
@@ -112,7 +113,14 @@ class Deployment:
 
     # what users and processes do
 
-    async def requested(self, number: int, *, size_gib: int = 1, name: str = "data") -> UUID:
+    async def requested(
+        self,
+        number: int,
+        *,
+        size_gib: int = 1,
+        name: str = "data",
+        image: ChosenImage | None = None,
+    ) -> UUID:
         id = an_id(number)
         await self.run(
             CreateVolume,
@@ -126,6 +134,7 @@ class Deployment:
             volume_type_id=self.volume_type,
             availability_zone=None,
             known_zones=frozenset({"nova"}),
+            image=image,
         )
         return id
 
