@@ -133,6 +133,8 @@ MEANINGS: Mapping[str, str] = {
     "source": "what it is made from",
     "snapshot_id": "the snapshot that it is read from; null: the volume itself",
     "stored_bytes": "length of these objects",
+    "kept": "whether it does; false: it never will",
+    "may_change": "whether it may hold something else from now on; false: it is only given up",
     "source_id": "what it was to be made from",
     "specs": "all keys from then on",
     "subject_kind": "what that thing is: `volume`…",
