@@ -109,7 +109,7 @@ OTHERWISE_ENDED: Mapping[tuple[str, str], str] = {
     (VOLUME_OPERATION.name, "offered"): "its owner or whoever has the key decides",
     ("transfer", "offered"): "its owner or whoever has the key decides",
     ("quota_reservation", "reserved"): "ends with what it pays for, or at its own deadline",
-    ("encryption_key", "requested"): "ends with the wait of its volume",
+    ("encryption_key", "requested"): "ends with the wait of what it is for",
     ("encryption_key", "destroying"): "it is there until the key manager is back and lets go of it",
     ("remnant", "left"): "its space stays promised until its backend is back and lets go of it",
 }

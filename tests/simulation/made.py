@@ -52,7 +52,11 @@ def copied(see: Sight) -> Fields:
     source = see.any_of(kind, lambda each: each.state == "available")
     if fields is None or source is None:
         return None
-    return {**fields, "image": None, "size_gib": None, "volume_type_id": None, name: source.id}
+    of_type = None
+    if isinstance(source, Backup):  # by which it can be read
+        of = see.any_of(Volume, lambda each: str(each.id) == source.volume_id)
+        of_type = None if of is None else UUID(of.volume_type_id)
+    return {**fields, "image": None, "size_gib": None, "volume_type_id": of_type, name: source.id}
 
 
 def create_or_copy(see: Sight) -> Fields:
@@ -271,8 +275,11 @@ def snapshot(see: Sight) -> Fields:
 
 def restoration(see: Sight) -> Fields:
     found = see.any_of(Backup, lambda each: each.state == "available")
-    into = see.volume("available")
-    if found is None or into is None:
+    if found is None:
+        return None
+    encryption = found.encryption
+    into = see.any_of(Volume, lambda v: v.status == "available" and v.encryption == encryption)
+    if into is None:
         return None
     return {"id": found.id, "project_id": None, "volume_id": into.id}
 
