@@ -2,13 +2,21 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Generator, Iterable, Iterator
+from concurrent.futures import Executor
+from contextlib import closing
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 BLOCK_BYTES = 2**20
 _ZEROS = bytes(BLOCK_BYTES)
+
+BATCH = 2
+"""Blocks that change hands at once: each time costs something, and so do many that are in memory
+and in no processor's cache any more."""
 
 
 class Block(NamedTuple):
@@ -25,16 +33,30 @@ Blocks = AsyncIterator[Block]
 
 class InThread(AsyncIterator[T]):
     """What an iterator gives that blocks its thread, for tasks. A driver that has a thread of its
-    own iterates over `made` there (see Feed): handing over each block costs more than most do."""
+    own iterates over `rest` there (see Feed): handing over each block costs more than most do."""
 
-    def __init__(self, made: Iterator[T]) -> None:
-        self.made = made
+    def __init__(self, made: Generator[T, None, None], threads: Executor | None = None) -> None:
+        """Without any `threads`, in those of the event loop."""
+        self._made = made
+        self._threads = threads
+        self._ready: deque[T] = deque()
 
     async def __anext__(self) -> T:
-        each = await asyncio.to_thread(next, self.made, None)
-        if each is None:
+        if not self._ready:
+            loop = asyncio.get_running_loop()
+            self._ready += await loop.run_in_executor(self._threads, self._batch)
+        if not self._ready:
             raise StopAsyncIteration
-        return each
+        return self._ready.popleft()
+
+    def rest(self) -> Generator[T, None, None]:
+        """What nobody has had yet; who closes this, ends all."""
+        with closing(self._made):
+            yield from self._ready
+            yield from self._made
+
+    def _batch(self) -> list[T]:
+        return list(islice(self._made, BATCH))
 
 
 def is_zero(data: bytes) -> bool:

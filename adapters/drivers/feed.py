@@ -1,17 +1,13 @@
 """Blocks, or other pieces, that tasks provide, for a thread that writes them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Generator
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from adapters.drivers.content import InThread
+from adapters.drivers.content import BATCH, InThread
 
 T = TypeVar("T")
-
-BATCH = 2
-"""Blocks that change hands at once: each time costs something, and so do many that are in memory
-and in no processor's cache any more."""
 
 
 class BrokenOff(Exception):
@@ -40,10 +36,10 @@ class Feed(Generic[T]):
     def __iter__(self) -> Generator[T, None, None]:
         """To be closed by whoever does not come to its end."""
         if isinstance(self._content, InThread):
-            return self._made_here(self._content.made)
+            return self._made_here(self._content.rest())
         return self._pulled()
 
-    def _made_here(self, made: Iterator[T]) -> Generator[T, None, None]:
+    def _made_here(self, made: Generator[T, None, None]) -> Generator[T, None, None]:
         try:
             while not self._ended:
                 try:
@@ -55,8 +51,7 @@ class Feed(Generic[T]):
                 yield block
             raise BrokenOff(asyncio.CancelledError())
         finally:
-            if isinstance(made, Generator):
-                made.close()
+            made.close()
 
     def _pulled(self) -> Generator[T, None, None]:
         pulling = self._pull()

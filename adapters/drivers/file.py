@@ -153,10 +153,10 @@ class FileDriver:
 
         await self._work.on_object("revert", spec, revert, source=to)
 
-    async def read(self, source: Source) -> Blocks:
-        path = self._pools.directory(source.pool) / source.object_name
-        async for block in self._work.blocks(path, source.size_gib * GIB):
-            yield block
+    def read(self, source: Source) -> Blocks:
+        return self._work.blocks(
+            lambda: self._pools.directory(source.pool) / source.object_name, source.size_gib * GIB
+        )
 
     async def write_volume(
         self, spec: VolumeSpec, content: Blocks, *, resume_at: int = 0
@@ -183,7 +183,7 @@ class FileDriver:
         directory = self._pools.directory(spec.pool)
         partial = partial_of(directory / spec.object_name)
         if first_bytes := await self.written(spec):
-            async for block in self._work.blocks(partial, first_bytes):
+            async for block in self._work.blocks(lambda: partial, first_bytes):
                 yield block
 
     async def copy_file(

@@ -1,17 +1,16 @@
 """How the file driver gets its work done: in threads, by one at a time for each object."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from adapters.drivers.content import Block, Blocks
+from adapters.drivers.content import Block, Blocks, InThread
 from adapters.drivers.contract import SnapshotSpec, Source, VolumeSpec
 from adapters.drivers.failures import failures
-from adapters.drivers.feed import BATCH, BrokenOff, Feed
+from adapters.drivers.feed import BrokenOff, Feed
 from adapters.drivers.file_content import blocks_of
 from adapters.drivers.file_pools import FilePools
 from adapters.drivers.locks import Claim, ObjectLocks, holding
@@ -92,17 +91,15 @@ class FileWork:
         finally:
             feed.end()
 
-    async def blocks(self, path: Path, first_bytes: int) -> Blocks:
+    def blocks(self, path: Callable[[], Path], first_bytes: int) -> Blocks:
         """What is not zero of the first bytes of a file."""
-        blocks = blocks_of(path, first_bytes=first_bytes)
 
-        def read() -> list[Block]:
-            with failures(f"cannot read {path.name}", path.parent):
-                return list(islice(blocks, BATCH))
+        def read() -> Generator[Block, None, None]:
+            where = path()
+            with failures(f"cannot read {where.name}", where.parent):
+                yield from blocks_of(where, first_bytes=first_bytes)
 
-        while batch := await self.in_thread(read, self._readers):
-            for block in batch:
-                yield block
+        return InThread(read(), self._readers)
 
     async def in_thread(
         self, work: Callable[[], T], threads: ThreadPoolExecutor | None = None
