@@ -1,5 +1,6 @@
 """A backend that keeps images: each is brought once, and what keeps it goes when it may."""
 
+import asyncio
 from collections import Counter
 from typing import Any
 from uuid import UUID
@@ -39,16 +40,34 @@ from tests.support.around import around
 from tests.support.builders import a_moment, an_id
 
 
+async def all_at_once(ring: Ring) -> None:
+    """Two processes go on with all that there is to do, and meet at every call of the store."""
+
+    async def meet(method: str) -> None:
+        await asyncio.sleep(0)
+
+    two = [Process(ring, name, store=around(ring.store, before=meet)) for name in ("one", "two")]
+    while deliveries := await ring.deliveries():
+        await asyncio.gather(
+            *(two[n % 2].handle(kind, each) for n, (kind, each) in enumerate(deliveries))
+        )
+
+
 async def test_many_volumes_of_one_image_bring_it_once_and_nobody_asks_twice():
     ring = await a_caching_ring(content=b"small")
     many = range(1, 11)
-    await made(ring, *many)
+    for number in many:
+        await ring.create(number, image=image(ring))
+    await all_at_once(ring)
+    for number in many:
+        await has_the_disk(ring, number)
     assert images_of(ring).starts == [0]
     volume = await kept(ring)
     assert (volume.project_id, volume.size_gib, volume.state) == (CACHE_PROJECT, 1, "available")
     assert await ring.world.usage(CACHE_PROJECT) == {"volumes": (1, 0), "gigabytes": (1, 0)}
     for number in many:
-        assert await verbs(ring, number) == WAITED + COPIED
+        assert await verbs(ring, number) in (WAITED + COPIED, COPIED)  # the fetch may be done
+    assert await verbs(ring, 1) == WAITED + COPIED
     assert len(ring.objects) == len(many) + 1
     await nothing_is_held(ring)
 
