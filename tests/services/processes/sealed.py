@@ -10,7 +10,7 @@ from tests.services.processes.ring import Ring, a_ring
 LUKS = Encryption(provider="luks", cipher="aes-xts-plain64", key_size=256)
 
 
-async def an_encrypted_volume(content: str = "ab.c") -> Ring:
+async def an_encrypted_volume(content: str = "a") -> Ring:
     """It is available, and a host has written that."""
     ring = await a_ring()
     await ring.world.has_encryption(LUKS)
