@@ -57,6 +57,14 @@ class _Client(Client):
         if "permissions violation" not in err_msg.lower():
             await self._process_op_err(errors.Error(err_msg))
 
+    async def close(self) -> None:
+        """What could not be sent before the connection was lost is not sent on it any more: on
+        uvloop that raises RuntimeError."""
+        if not self.is_connected:
+            self._pending = []
+            self._pending_data_size = 0
+        await super().close()
+
 
 class NatsSubscription:
     def __init__(self, subscription: Subscription) -> None:

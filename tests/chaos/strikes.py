@@ -52,6 +52,9 @@ def _role_is_stopped(on: Stricken, name: str) -> Iterator[None]:
     program.signal(signal.SIGTERM)
     yield
     until(lambda: not program.running, what=f"orderly end of {name}")
+    # a signal ends who has only begun to start
+    in_order = program.status in (0, -signal.SIGTERM)
+    assert in_order, f"{name} was to stop, and failed ({program.status}):\n{program.log_tail(60)}"
     program.start()
 
 

@@ -99,6 +99,12 @@ class Program:
         """Whether it has not ended."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def status(self) -> int | None:
+        """With which it ended, if it has; negative: the signal that ended it."""
+        assert self._process is not None
+        return self._process.poll()
+
     def signal(self, number: int) -> None:
         """Sends a signal to it alone, if it has not ended."""
         if self._process is not None and self.running:

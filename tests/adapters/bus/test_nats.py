@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import uvloop
 from nats.aio.msg import Msg
 
 from adapters.bus.nats import NatsBus
@@ -216,6 +217,22 @@ async def test_a_full_stream_forgets_its_oldest(nats_server: NatsServer) -> None
     assert await bus.last_position() == 1000
     await bus.publish(messages(1001, 1001), after=1000)
     await bus.close()
+
+
+def test_who_still_had_to_send_something_when_the_server_went_can_be_closed(
+    tmp_path: Path,
+) -> None:
+    async def act() -> None:
+        server = NatsServer(tmp_path / "nats")
+        await server.start()
+        bus = await a_bus(server)
+        await kill(server)
+        await until(lambda: not bus.connected())
+        await bus._client.publish("lapilli_signal.appended", b"1")
+        assert bus._client.pending_data_size
+        await soon(bus.close())
+
+    uvloop.run(act())  # as real processes do: asyncio's own transports say nothing
 
 
 async def test_no_server_is_unavailable(tmp_path: Path) -> None:
