@@ -25,7 +25,9 @@ class Watch:
         self._world = world
         self.replay = Replay()
         self.contents: dict[UUID, bytes] = {}
-        """What each volume held when it was made."""
+        """What each volume held when it was made, or restored last."""
+        self.held: set[bytes] = set()
+        """What any of them ever held: its snapshots and backups may hold it still."""
         self.images: dict[str, bytes] = {}
         """What images hold that somebody chose: they may be gone when it comes."""
 
@@ -77,9 +79,9 @@ class Watch:
                 self._world.violated(f"volume {volume.id} does not hold image {volume.image.id}")
         elif not found.content:
             found.content = {0: volume.id.bytes}
-        elif bytes_in(found) not in self.contents.values():
+        elif bytes_in(found) not in self.held:
             self._world.violated(f"volume {volume.id} was made, and holds {bytes_in(found)[:32]!r}")
-        self.contents[volume.id] = bytes_in(found)
+        self._holds(volume, bytes_in(found))
 
     def _uploaded(self, recorded: Recorded[Event]) -> None:
         """The image holds what the volume does."""
@@ -89,13 +91,17 @@ class Watch:
             self._world.violated(f"image {image_id} is not volume {recorded.aggregate_id}")
 
     def _restored(self, recorded: Recorded[Event]) -> None:
-        """It holds what one of the volumes held when it was made, and must not lose that."""
+        """It holds what one of the volumes ever held, and must not lose that."""
         volume, pool = self._object_of(recorded)
         found = pool.volumes.get(f"volume-{volume.id}")
         held = bytes_in(found) if found else b""
-        if held not in self.contents.values():
+        if held not in self.held:
             self._world.violated(f"volume {volume.id} was restored, and holds {held[:32]!r}…")
-        self.contents[volume.id] = held
+        self._holds(volume, held)
+
+    def _holds(self, volume: Volume, content: bytes) -> None:
+        self.contents[volume.id] = content
+        self.held.add(content)
 
     def _whole(self, recorded: Recorded[Event]) -> None:
         volume, pool = self._object_of(recorded)
