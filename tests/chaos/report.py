@@ -30,7 +30,7 @@ def text(outcome: Outcome) -> str:
         "| --- | ---: |",
         *(f"| {kind} | {outcome.faults[kind]:,} |" for kind in KINDS),
         "",
-        f"| wish | {' | '.join(MEANINGS.values())} |",
+        f"| wish, and looking what became of it | {' | '.join(MEANINGS.values())} |",
         f"| --- |{' ---: |' * len(MEANINGS)}",
         *(
             f"| {wish} | {' | '.join(f'{count[each]:,}' for each in MEANINGS.values())} |"
