@@ -196,15 +196,18 @@ async def finish_backup_deletion(cmd: FinishBackupDeletion, work: UnitOfWork) ->
 
 
 async def finish_import(cmd: FinishImport, work: UnitOfWork) -> None:
-    """Outcome and quota in one append. Raises NotAllowed if that is known."""
+    """Outcome and quota in one append, and that a key is not waited for any more. Raises NotAllowed
+    if that is known."""
     backup = await work.load(Backup, cmd.id)
+    keys: list[Aggregate] = []
     if cmd.failure is None:
         importing.finish(
             backup, object_count=cmd.object_count, stored_bytes=cmd.stored_bytes, at=cmd.at
         )
     else:
+        keys = await not_waited_for(backup, work, cmd.at)
         importing.fail(backup, cmd.failure, cmd.at)
-    await work.commit(backup, *await settling.keep(backup, work, cmd.at))
+    await work.commit(backup, *keys, *await settling.keep(backup, work, cmd.at))
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

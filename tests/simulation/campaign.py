@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
-from itertools import count
 from math import inf
 
 import msgspec
@@ -112,15 +111,15 @@ def _played(seed: int) -> Outcome:
 
 
 def found_within(name: str, *, first: int, most: int) -> tuple[int, str] | None:
-    """How many seeds it takes until the bug is found, and what it breaks; None if it is not."""
-    for number in count(1):
-        if number > most:
-            return None
+    """How many seeds it takes until the bug is found, and what it breaks; None if it is not. What
+    a seed breaks without the bug as well is not the bug's."""
+    for number in range(1, most + 1):
+        case = Case(seed=first + number - 1)
         with {**BUGS, **RARE}[name]():
-            outcome = run(Case(seed=first + number - 1))
-        if outcome.violations:
-            return number, outcome.violations[0]
-    raise AssertionError
+            broken = run(case).violations
+        if broken and not run(case).violations:
+            return number, broken[0]
+    return None
 
 
 class Hunt(msgspec.Struct):
