@@ -46,10 +46,12 @@ async def keep_swept(
 
 
 async def sweep(commands: Commands, driver: Driver, *, backend: str, timeout_s: float) -> int:
-    """Removes the objects of what the log says is deleted, volume or snapshot; how many that were.
+    """Removes the objects of what the log says is deleted, volume or snapshot, or is a volume that
+    no backend could make; how many that were.
 
     A worker whose claim was superseded removes what it made after the volume was gone, unless it
-    dies first; this closes that gap. Deleted is final, so that there is nothing to race with.
+    dies first, or cannot find out; this closes that gap. Both are final but for a deletion, so that
+    there is nothing to race with.
     Objects that the log does not know are somebody else's and stay; `lapilli verify`
     lists them. Raises DriverFailure, Unavailable.
     """
@@ -144,11 +146,11 @@ async def _left_behind(
 
 
 async def _deleted(commands: Commands, object_name: str, *, host: str) -> Source | None:
-    """Whose object it is, if that is deleted."""
+    """Whose object it is, if that is nowhere any more."""
     volume_id = _volume_id(object_name)
     if volume_id is not None:
         volume = await commands.aggregates.read(Volume, volume_id)
-        gone = volume.state == "deleted"
+        gone = volume.state == "deleted" or (volume.state == "error" and volume.host is None)
         size_gib, project_id = volume.size_gib, volume.project_id
         return (
             spec_of(volume_id, host=host, size_gib=size_gib, project_id=project_id)

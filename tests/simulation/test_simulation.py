@@ -32,6 +32,8 @@ KEPT: Sequence[Case] = (
     Case(seed=6),  # a volume stayed held for a backup by a worker that had not heard that it was
     Case(seed=10_037),  # a creation that nobody came to place could not be told of
     Case(seed=10_208),  # an overdue attachment of a volume on its way out ended the deadlines' role
+    Case(seed=18),  # an import failed before its key was there, and the key was waited for
+    Case(seed=20_046),  # who was superseded could not find out that nobody wanted what it made
     Case(seed=330),  # a worker handed out QoS limits that had changed since it learned of them
     Case(seed=2_003),  # what kept an image was deleted by what was once known of it
 )

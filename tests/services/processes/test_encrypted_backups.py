@@ -3,10 +3,11 @@
 import pytest
 
 from domain.aggregates.backup.importing import Record, record_of
-from domain.aggregates.encryption_key import key_of
+from domain.aggregates.encryption_key import EncryptionKey, key_of
 from domain.errors import InUse, InvalidRequest
 from services.commands.backup import ResetBackup
 from services.commands.backup_records import ImportBackup
+from services.commands.backup_work import FinishImport
 from services.commands.giving_up import GiveUp
 from tests.services.processes.deaths import Given, Then, die_everywhere
 from tests.services.processes.keeping import (
@@ -260,6 +261,19 @@ async def test_who_imports_a_backup_gets_a_key_of_its_own_if_the_key_manager_has
     assert failed.status == "error" and "its key was not made" in (failed.fail_reason or "")
     await assert_keys(ring, await key_id(ring))
     assert key_of(BACKUP) not in {*await ring.keys.keys()}
+
+
+async def test_an_import_that_fails_before_its_key_is_there_waits_for_none():
+    record = record_of(await the_backup(await with_a_backup()))
+    ring = await an_encrypted_volume("zz")
+    await import_(ring, record)
+    failed = FinishImport(id=BACKUP, failure="it is not there", at=a_moment())
+    await ring.world.another_process().run(failed)
+    await ring.go_on()
+    assert (await the_backup(ring)).status == "error"
+    key = EncryptionKey.from_history(an_id(0xE1), await ring.store.events(an_id(0xE1)))
+    assert key.state == "destroyed"
+    await assert_keys(ring, await key_id(ring))
 
 
 async def test_a_record_that_says_half_of_how_it_is_encrypted_is_refused():

@@ -13,7 +13,7 @@ from domain.aggregates import volume
 from domain.placement import Tried
 from services.processes.sweep import keep_swept, sweep
 from services.unit_of_work import Commands
-from tests.services.commands.world import World
+from tests.services.commands.world import World, place_nowhere
 from tests.services.processes.deaths import Given, Then, die_everywhere, die_everywhere_twice
 from tests.services.processes.ring import (
     ACK_WAIT_S,
@@ -281,6 +281,17 @@ async def test_what_it_could_not_remove_any_more_is_swept():
             )
             await ring.assert_nothing_left()
     assert orphans > 0
+
+
+async def test_what_is_made_too_late_of_a_volume_that_no_backend_could_make_is_swept():
+    ring = await a_ring()
+    await ring.create()
+    await ring.world.run(await place_nowhere(ring.world, an_id(1)))
+    assert (await ring.volume()).state == "error"
+    driver = MemoryDriver(ring.backend)
+    await driver.create_volume(VolumeSpec(id=an_id(1), size_gib=1, pool=POOL, project_id="p"))
+    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 1
+    assert ring.objects == {}
 
 
 async def test_sweeping_touches_nothing_that_is_alive_unknown_or_of_others():
