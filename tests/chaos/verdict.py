@@ -1,5 +1,6 @@
 """What must hold at the end, when nothing has gone wrong for long enough."""
 
+import asyncio
 import json
 import os
 import time
@@ -13,6 +14,8 @@ import nats
 from nats.js.api import ConsumerConfig
 
 from adapters.bus.nats_publisher import ID
+from adapters.bus.port import Bus
+from adapters.event_store.port import EventStore
 from domain.aggregate import Aggregate
 from domain.aggregates.quota_reservation import Refused
 from domain.aggregates.volume import Volume
@@ -69,14 +72,25 @@ async def judged(on: Stricken, load: Load) -> Verdict:
         found += fates_wrong(load.known, load.answers, replay.aggregates)
         found += _contents(on, load, replay.aggregates)
         async with composition.open_bus(configured, name="chaos") as bus:
-            telling = Notifications(store=store, bus=bus, clock=composition.now, keep_s=1e9)
-            published = await _ids(on, "LAPILLI")
-            found += invariants.not_copied([int(id) for id in published], end=len(log))
-            told = await _ids(on, f"LAPILLI_{STREAM.upper()}")
-            found += await invariants.not_told(telling, log, told)
+            found += await _streams(on, store, bus)
     finally:
         await store.close()
     return verdict
+
+
+async def _streams(on: Stricken, store: EventStore, bus: Bus) -> list[str]:
+    """What the streams lack, or have too much. Nothing tells when all of the log is published,
+    so they are given the time in which something has to happen."""
+    until = time.monotonic() + QUIET_S
+    while True:
+        published, told = await _ids(on, "LAPILLI"), await _ids(on, f"LAPILLI_{STREAM.upper()}")
+        log = await store.log(0, 10**9)
+        telling = Notifications(store=store, bus=bus, clock=composition.now, keep_s=1e9)
+        found = [*invariants.not_copied([int(id) for id in published], end=len(log))]
+        found += await invariants.not_told(telling, log, told)
+        if not found or time.monotonic() > until:
+            return found
+        await asyncio.sleep(1.0)
 
 
 def _settle(on: Stricken, verdict: Verdict) -> None:
