@@ -1,7 +1,7 @@
 """Loading aggregates, storing what they decided, and deciding again when others were faster."""
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Generic, TypeVar
 from uuid import UUID
@@ -80,26 +80,17 @@ class Aggregates:
             self.keep(aggregate)
         return aggregate
 
-    async def write(
-        self,
-        *aggregates: Aggregate,
-        unchanged: Iterable[Aggregate] = (),
-        loaded: Mapping[UUID, int] = {},
-    ) -> int:
+    async def write(self, *aggregates: Aggregate, unchanged: Mapping[UUID, int] = {}) -> int:
         """Stores all that is pending in one append; the position, or 0 if nothing was.
 
-        Raises Conflict also if one of the `unchanged` is no longer as it was read, if another of
-        the `loaded` is not at its version any more, or one that was decided about and found to be
-        as it should be: what was known of it may have been old.
+        Raises Conflict also if one of the `unchanged` is not at its version any more.
         """
         events = [recorded for aggregate in aggregates for recorded in aggregate.pending]
         if not events:
             return 0
-        as_read = [*unchanged, *(each for each in aggregates if not each.pending)]
-        versions = {**loaded, **{read.id: read.version for read in as_read}}
-        for recorded in events:
-            versions.pop(recorded.aggregate_id, None)
-        position = await self.store.append(events, unchanged=versions)
+        changed = {recorded.aggregate_id for recorded in events}
+        read = {id: version for id, version in unchanged.items() if id not in changed}
+        position = await self.store.append(events, unchanged=read)
         for aggregate in aggregates:
             self.keep(aggregate)
             with suppress(Unavailable):  # what is stored is stored; a later write saves one
@@ -151,8 +142,8 @@ class UnitOfWork:
         return aggregate
 
     async def dependents(self, id: UUID) -> dict[UUID, Need]:
-        """What needs the thing of that id, and as what; whoever relies on it holds that thing to be
-        unchanged, or alone."""
+        """What needs the thing of that id, and as what; whoever relies on it has loaded that
+        thing, or says in an event that it is alone."""
         return await self._aggregates.store.dependents(id)
 
     async def check_true(self) -> None:
@@ -164,18 +155,18 @@ class UnitOfWork:
             if self.guessed or await events(id, after=version, limit=1):
                 raise Conflict(kind=kind, id=str(id))
 
-    async def commit(self, *aggregates: Aggregate, unchanged: Iterable[Aggregate] = ()) -> None:
+    async def commit(self, *aggregates: Aggregate) -> None:
         """Stores what these decided, all or nothing, if all that was loaded is as it was: whatever
-        a command looked at, it decided by. `unchanged` is what else it read.
+        a command looked at, it decided by. Of what was loaded twice the first counts.
 
         Raises Conflict, OverQuota, …
         """
         loaded = {
             id: version
-            for kind, id, version in self._loaded
+            for kind, id, version in reversed(self._loaded)
             if version or AGGREGATES[kind].singular  # else the id may be of something else
         }
-        position = await self._aggregates.write(*aggregates, unchanged=unchanged, loaded=loaded)
+        position = await self._aggregates.write(*aggregates, unchanged=loaded)
         self.position = max(self.position, position)
         written = {each.id: each.version for each in aggregates}
         self._loaded = [(kind, id, written.get(id, old)) for kind, id, old in self._loaded]

@@ -130,17 +130,13 @@ async def create_backup(cmd: CreateBackup, work: UnitOfWork) -> UUID:
         at=cmd.at,
     )
     key = key_to_back_up(backup, volume.encryption_key_id, cmd.at)
-    held: Aggregate
-    unchanged: list[Aggregate] = [closures, *([] if parent is None else [parent])]
+    source: Volume | Snapshot = volume if snapshot is None else snapshot
     if snapshot is None:
         of_volume.begin(volume, str(cmd.id), cmd.at, force=cmd.force)
-        held = volume
     else:
         of_snapshot.begin(snapshot, str(cmd.id), cmd.at)
-        held = snapshot
-        unchanged.append(volume)
     try:
-        await work.commit(reservation, backup, held, *key, unchanged=unchanged)
+        await work.commit(reservation, backup, source, *key)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise
@@ -240,14 +236,14 @@ async def restore_backup(cmd: RestoreBackup, work: UnitOfWork) -> None:
         key=key[0].id if key else None,
         at=cmd.at,
     )
-    await work.commit(backup, volume, *key, unchanged=[closures])
+    await work.commit(backup, volume, *key)
 
 
 async def claim(
     backup_id: UUID, volume: Volume, volume_type: VolumeType, work: UnitOfWork, at: Moment
 ) -> Backup:
-    """A volume that was just requested is to hold what the backup does, which must be unchanged in
-    this append, and stays until it does. Raises NotFound, NotAllowed, InvalidRequest."""
+    """A volume that was just requested is to hold what the backup does, which stays until it does.
+    Raises NotFound, NotAllowed, InvalidRequest."""
     backup = (await work.load(Backup, backup_id)).visible_to(volume.project_id)
     backup.check_available("restore")
     restoring.check_fits(backup, volume.id, volume.size_gib)

@@ -77,7 +77,7 @@ async def import_backup(cmd: ImportBackup, work: UnitOfWork) -> UUID:
     )
     key = key_to_back_up(backup, record.encryption_key_id, cmd.at)
     try:
-        await work.commit(reservation, backup, *key, unchanged=[] if parent is None else [parent])
+        await work.commit(reservation, backup, *key)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

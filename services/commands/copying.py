@@ -1,11 +1,9 @@
 """What commands that make volumes from others have to know of those, and the rules for copies."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
-from domain.aggregate import Aggregate
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume, sourcing
 from domain.aggregates.volume_type import VolumeType
@@ -32,11 +30,6 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
 
     itself: Volume | Snapshot
     of: Volume
-
-    @property
-    def held(self) -> Sequence[Aggregate]:
-        """What must be unchanged in the append that claims it."""
-        return [self.of] if self.itself is self.of else [self.itself, self.of]
 
 
 async def original_of(

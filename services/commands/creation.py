@@ -6,7 +6,6 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from domain.aggregate import Aggregate
 from domain.aggregates.backup import Backup
 from domain.aggregates.image_cache import ImageCache
 from domain.aggregates.quota_reservation import QuotaReservation
@@ -119,21 +118,18 @@ async def create_volume(
         imaging.choose(volume, cmd.image, cmd.at)
     if cache is not None and cmd.image is not None:
         caching.keep(volume, cache.host, cmd.image.id, cmd.at)
-    held: list[Aggregate] = [volume_type, *(() if original is None else original.held)]
     read_with = None if original is None else original.of.encryption_key_id
     if cmd.backup_id is not None:
         backup = await claim(cmd.backup_id, volume, volume_type, work, cmd.at)
-        held.append(backup)
         read_with = backup.encryption_key_id
     of_image = None if cmd.image is None else await key_of_image(cmd.image, volume_type, work)
     if of_image is not None:
-        held.append(of_image)
         read_with = of_image.key_id
     key = encrypted(volume, volume_type, read_with, cmd.at)
     volume.change_multiattach(volume_type.multiattach, cmd.at)
     try:
         kept = [each for each in (cache, waits) if each is not None]
-        await work.commit(reservation, volume, *key, *kept, unchanged=held)
+        await work.commit(reservation, volume, *key, *kept)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

@@ -55,8 +55,7 @@ def encrypted(
 async def key_of_image(
     image: ChosenImage, volume_type: VolumeType, work: UnitOfWork
 ) -> EncryptionKey | None:
-    """The key of an image that is encrypted, which must be unchanged in the append that makes a
-    volume of it; None where it is not.
+    """The key of an image that is encrypted; None where it is not.
 
     Only an image that was made here, of a volume, and still names the key that it got then, is
     taken at its word: whoever may write an image's properties could name anybody's key. Raises

@@ -81,11 +81,10 @@ async def finish_connection(cmd: FinishConnection, work: UnitOfWork) -> None:
     attachment = known(volume, cmd.attachment_id)
     passing = attachment is not None and attachment.passing
     if cmd.failure is None:
-        volume_type, qos = await _rules_of(volume, work)
+        qos = await _qos_of(volume, work)
         connection = _connection(volume, cmd, qos)
         connecting.connected(volume, cmd.attachment_id, cmd.attempt, connection, cmd.at)
-        # a worker lives long and hears nothing of types and QoS: what it knew may be old
-        await work.commit(volume, unchanged=[volume_type, *([qos] if qos else [])])
+        await work.commit(volume)
         return
     tell = connecting.refused if cmd.refused else connecting.failed
     tell(volume, cmd.attachment_id, cmd.attempt, cmd.failure, at=cmd.at)
@@ -137,12 +136,12 @@ def _connection(volume: Volume, cmd: FinishConnection, qos: QosSpecs | None) -> 
     return {"driver_volume_type": cmd.driver_volume_type, "data": data}
 
 
-async def _rules_of(volume: Volume, work: UnitOfWork) -> tuple[VolumeType, QosSpecs | None]:
-    """What says how whoever uses the volume has to."""
+async def _qos_of(volume: Volume, work: UnitOfWork) -> QosSpecs | None:
+    """What whoever uses the volume has to keep to."""
     volume_type = await work.load(VolumeType, UUID(volume.volume_type_id))
     if volume_type.qos_specs_id is None:
-        return volume_type, None
-    return volume_type, await work.load(QosSpecs, UUID(volume_type.qos_specs_id))
+        return None
+    return await work.load(QosSpecs, UUID(volume_type.qos_specs_id))
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

@@ -15,7 +15,6 @@ from domain.placement import Pool
 from domain.quota import GIGABYTES, of_type
 from services.commands import settling
 from services.commands.placing import room_on
-from services.commands.service import closures_of
 from services.unit_of_work import UnitOfWork
 
 
@@ -74,7 +73,7 @@ async def extend_volume(cmd: ExtendVolume, work: UnitOfWork) -> None:
         at=cmd.at,
     )
     try:
-        await work.commit(reservation, volume, unchanged=[volume_type])
+        await work.commit(reservation, volume)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise
@@ -86,20 +85,17 @@ async def place_extension(cmd: PlaceExtension, work: UnitOfWork) -> None:
     volume = await work.load(Volume, cmd.id)
     wanted = extension.under_way(volume)
     added_gib = wanted.new_size_gib - volume.size_gib
-    closures = await closures_of(work)
-    room = await room_on(
-        volume.held_by(), added_gib, volume, work, pools=cmd.pools, closures=closures
-    )
+    room = await room_on(volume.held_by(), added_gib, volume, work, pools=cmd.pools)
     if room.why_not is None:
         extension.place(volume, ceiling_gib=room.ceiling_gib, at=cmd.at)
         with work.promised.holding(volume.held_by(), added_gib):
-            await work.commit(volume, unchanged=[closures])
+            await work.commit(volume)
         return
     if work.guessed:  # a refusal is believed only on fresh state
         raise Conflict(kind=volume.kind, id=str(volume.id))
     extension.refuse(volume, room.why_not, cmd.at)
     paid_back = await settling.roll_back(wanted.reservation_id, work, cmd.at)
-    await work.commit(volume, paid_back, unchanged=[closures])
+    await work.commit(volume, paid_back)
 
 
 async def start_extension(cmd: StartExtension, work: UnitOfWork) -> int:

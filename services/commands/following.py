@@ -38,7 +38,7 @@ async def go_on_deleting(cmd: GoOnDeleting, work: UnitOfWork) -> None:
     if stay:
         why = f": {cmd.why}" if cmd.why else ""
         volume.give_up_deletion(f"its snapshot {stay[0].id} is {stay[0].status}{why}", cmd.at)
-        await work.commit(volume, unchanged=stay)
+        await work.commit(volume)
     elif not left:
         volume.emptied(cmd.at)
         await work.commit(volume)

@@ -118,7 +118,7 @@ async def _from(entry: Entry, volume: Volume, work: UnitOfWork, at: Moment) -> U
     if kept.keeps_image_near is None or not kept.is_coming or caching.has_waited(volume):
         return None
     caching.wait(volume, kept.id, at)
-    await work.commit(volume, unchanged=[kept])
+    await work.commit(volume)
     return "waits"
 
 
@@ -126,7 +126,7 @@ async def end_wait(cmd: EndWait, work: UnitOfWork) -> None:
     """Nothing is left to do where it waits no longer."""
     volume, kept = await work.load(Volume, cmd.id), await work.load(Volume, cmd.kept_by)
     caching.end_wait(volume, kept, cmd.at)
-    await work.commit(volume, unchanged=[kept])
+    await work.commit(volume)
 
 
 async def evict_cached_image(cmd: EvictCachedImage, work: UnitOfWork) -> None:
@@ -143,7 +143,7 @@ async def evict_cached_image(cmd: EvictCachedImage, work: UnitOfWork) -> None:
     failed = cmd.reason == "failed" and volume.state == "error"
     frozen = volume.host is not None and (await closures_of(work)).is_frozen(volume.host)
     if volume.keeps_image_near is None and (frozen or not failed):
-        await work.commit(cache, unchanged=[volume])
+        await work.commit(cache)
         return
     if volume.state not in SETTLED:
         raise volume.not_allowed("evict", SETTLED)

@@ -1,9 +1,6 @@
 """Image caches, in the appends in which volumes that keep images are copied, or go."""
 
-from collections.abc import Sequence
 from uuid import UUID
-
-import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates.image_cache import ImageCache, cache_id
@@ -12,21 +9,17 @@ from domain.event import Moment
 from services.unit_of_work import UnitOfWork
 
 
-class Copied(msgspec.Struct, frozen=True):
-    """What is to be stored with the beginning of a copy, and what has to be unchanged then."""
-
-    used: Sequence[Aggregate] = ()
-    held: Sequence[Aggregate] = ()
-
-
-async def claim(volume: Volume, kept_by: UUID | None, work: UnitOfWork, at: Moment) -> Copied:
-    """An attempt to make a volume that has just begun goes on from that one, if it can."""
+async def claim(
+    volume: Volume, kept_by: UUID | None, work: UnitOfWork, at: Moment
+) -> list[Aggregate]:
+    """An attempt to make a volume that has just begun goes on from that one, if it can: what is to
+    be stored with that."""
     kept = None if kept_by is None else await work.load(Volume, kept_by)
     if not caching.claim(volume, kept, at) or kept is None:
-        return Copied()
+        return []
     cache = await work.load(ImageCache, cache_id(volume.held_by().partition("#")[0]))
     cache.use(kept.id, at)
-    return Copied([cache] if cache.pending else [], [kept])
+    return [cache] if cache.pending else []
 
 
 async def evict(volume: Volume, work: UnitOfWork, at: Moment) -> list[Aggregate]:

@@ -54,7 +54,7 @@ async def migrate_volume(cmd: MigrateVolume, work: UnitOfWork) -> None:
         host_copy=cmd.host_copy,
         at=cmd.at,
     )
-    await work.commit(volume, move, unchanged=[closures])
+    await work.commit(volume, move)
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {MigrateVolume: migrate_volume}

@@ -63,14 +63,14 @@ async def place_move(cmd: PlaceMove, work: UnitOfWork) -> None:
     move = await work.load(Move, cmd.id)
     volume = await work.load(Volume, UUID(move.volume_id))
     request = await _request_of(move, volume, cmd.pools, work)
-    decision, closures = await decide(cmd.pools, request, cmd.rules, work)
+    decision = await decide(cmd.pools, request, cmd.rules, work)
     move.place(decision, cmd.at)
     if move.host is None:
         ended = await _failed(volume, move, decision.reason, work, cmd.at)
-        await work.commit(move, *ended, unchanged=[closures])
+        await work.commit(move, *ended)
         return
     with work.promised.holding(move.host, move.size_gib if move.elsewhere else 0):
-        await work.commit(move, unchanged=[closures, volume])
+        await work.commit(move)
 
 
 async def start_move(cmd: StartMove, work: UnitOfWork) -> int:

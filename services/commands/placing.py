@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from domain.aggregates.closures import Closures
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume_type import VolumeType
 from domain.encryption import BACK_END
@@ -60,9 +59,9 @@ def checked_hints(hints: Mapping[str, Any]) -> Mapping[str, Any]:
 
 async def decide(
     pools: Sequence[Pool], request: Request, rules: Rules, work: UnitOfWork
-) -> tuple[Decision, Closures]:
-    """Where it goes, given what is promised now, and the closed backends, which must be unchanged
-    when that is stored. Raises Conflict for a refusal that was a guess."""
+) -> Decision:
+    """Where it goes, given what is promised now and which backends are closed. Raises Conflict for
+    a refusal that was a guess."""
     closures = await closures_of(work)
     promised = await work.promised.now()
     held = work.promised.with_held()
@@ -71,7 +70,7 @@ async def decide(
         decision = place(pools, request, rules=rules, promised=promised, closed=closures.reasons)
     if decision.chosen is None and work.guessed:  # a refusal is believed only on fresh state
         raise Conflict(kind="placement", id=f"of {request.size_gib} GiB")
-    return decision, closures
+    return decision
 
 
 async def room_on(
@@ -81,13 +80,9 @@ async def room_on(
     work: UnitOfWork,
     *,
     pools: Sequence[Pool],
-    closures: Closures,
 ) -> Room:
-    """Whether the pool `host`, which has the volume, has room for so much more that is like it.
-
-    The closed backends must be unchanged when what follows is stored.
-    """
-    why_closed = closures.reasons.get(host.partition("#")[0])
+    """Whether the pool `host`, which has the volume, has room for so much more that is like it."""
+    why_closed = (await closures_of(work)).reasons.get(host.partition("#")[0])
     if why_closed:
         return Room(why_closed)
     pool = next((pool for pool in pools if pool.name == host), None)

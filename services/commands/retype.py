@@ -82,11 +82,8 @@ async def retype_volume(cmd: RetypeVolume, work: UnitOfWork) -> None:
         largest_gib=0,
         at=cmd.at,
     )
-    types = [each for each in (new, old, new_qos, old_qos) if each is not None]
     try:
-        await work.commit(
-            reservation, *exchange.values(), volume, move, unchanged=[*types, *snapshots]
-        )
+        await work.commit(reservation, *exchange.values(), volume, move)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise

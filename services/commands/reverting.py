@@ -62,7 +62,7 @@ async def revert_volume(cmd: RevertVolume, work: UnitOfWork) -> None:
     if in_the_way:
         raise OutOfStep(f"Volume {volume.id} is in use by {words(in_the_way)}.")
     closures.check_not_frozen(volume.held_by())
-    await work.commit(volume, snapshot, unchanged=[closures])
+    await work.commit(volume, snapshot)
 
 
 async def start_reversion(cmd: StartReversion, work: UnitOfWork) -> int:

@@ -72,7 +72,7 @@ async def thaw_backend(cmd: ThawBackend, work: UnitOfWork) -> None:
 
 
 async def closures_of(work: UnitOfWork) -> Closures:
-    """The closed backends, to decide by; whoever does commits with them `unchanged`."""
+    """The closed backends, to decide by."""
     return await work.load(Closures, CLOSURES_ID)
 
 

@@ -157,7 +157,7 @@ async def settle_reservation(cmd: SettleReservation, work: UnitOfWork) -> bool:
         kept = payer.keeps(str(reservation.id))
         if kept is not None:
             reservation.settle(kept, cmd.at)
-            await work.commit(reservation, unchanged=[payer])
+            await work.commit(reservation)
     return reservation.state != "reserved"
 
 

@@ -163,7 +163,7 @@ async def create_snapshot(cmd: CreateSnapshot, work: UnitOfWork) -> UUID:
         at=cmd.at,
     )
     try:
-        await work.commit(reservation, snapshot, unchanged=[volume, closures])
+        await work.commit(reservation, snapshot)
     except OverQuota as over:
         await work.commit(reservation.refused(over.overs, cmd.at))
         raise
@@ -211,7 +211,7 @@ async def delete_snapshot(cmd: DeleteSnapshot, work: UnitOfWork) -> None:
     if snapshot.pending:
         closures = await closures_of(work)
         closures.check_not_frozen(snapshot.host)
-        await work.commit(snapshot, unchanged=[closures])
+        await work.commit(snapshot)
 
 
 async def place_snapshot(cmd: PlaceSnapshot, work: UnitOfWork) -> None:
@@ -219,20 +219,17 @@ async def place_snapshot(cmd: PlaceSnapshot, work: UnitOfWork) -> None:
     room first, Conflict if a backend was closed or opened: then it is decided again."""
     snapshot = await work.load(Snapshot, cmd.id)
     volume = await work.load(Volume, UUID(snapshot.volume_id))
-    closures = await closures_of(work)
-    room = await room_on(
-        snapshot.host, snapshot.size_gib, volume, work, pools=cmd.pools, closures=closures
-    )
+    room = await room_on(snapshot.host, snapshot.size_gib, volume, work, pools=cmd.pools)
     if room.why_not is None:
         snapshot.place(ceiling_gib=room.ceiling_gib, at=cmd.at)
         with work.promised.holding(snapshot.host, snapshot.size_gib):
-            await work.commit(snapshot, unchanged=[closures])
+            await work.commit(snapshot)
         return
     if work.guessed:  # a refusal is believed only on fresh state
         raise Conflict(kind=snapshot.kind, id=str(snapshot.id))
     snapshot.placement_failed(room.why_not, cmd.at)
     kept = await settling.keep(snapshot, work, cmd.at)
-    await work.commit(snapshot, *kept, unchanged=[closures])
+    await work.commit(snapshot, *kept)
 
 
 async def start_snapshot_creation(cmd: StartSnapshotCreation, work: UnitOfWork) -> int | None:

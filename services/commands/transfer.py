@@ -72,7 +72,7 @@ async def offer_volume(cmd: OfferVolume, work: UnitOfWork) -> None:
         snapshots=[each.id for each in snapshots],
         at=cmd.at,
     )
-    await work.commit(volume, transfer, unchanged=snapshots)
+    await work.commit(volume, transfer)
 
 
 async def accept_transfer(cmd: AcceptTransfer, work: UnitOfWork) -> None:
@@ -126,8 +126,7 @@ async def withdraw_transfer(cmd: WithdrawTransfer, work: UnitOfWork) -> None:
     transfer.check_offered()
     volume = await work.load(Volume, UUID(transfer.volume_id))
     withdrawn = await settling.give_up(volume, "its owner withdrew it", work, cmd.at)
-    # what is under way on the volume may be something else by now
-    await work.commit(volume, *withdrawn, unchanged=[transfer])
+    await work.commit(volume, *withdrawn)
 
 
 HANDLERS: dict[type, Callable[[Any, UnitOfWork], Awaitable[Any]]] = {

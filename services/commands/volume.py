@@ -167,9 +167,8 @@ async def delete(
         following.request_deletion(along, cmd.at, force=cmd.force)
         closures = await closures_of(work)
         closures.check_not_frozen(volume.host)
-        waited_for = [each for each in along if not each.pending]
         try:
-            await work.commit(volume, *along, *given_up, unchanged=[closures, *waited_for])
+            await work.commit(volume, *along, *given_up)
         except InUse as used:
             if cmd.cascade and await following.has_more(volume, along, work):
                 raise Conflict(kind=volume.kind, id=str(volume.id)) from used
@@ -182,14 +181,14 @@ async def place_volume(cmd: PlaceVolume, work: UnitOfWork) -> None:
     again."""
     volume = await work.load(Volume, cmd.id)
     request = await request_of(volume, work, copies_stay=cmd.rules.copies_stay)
-    decision, closures = await decide(cmd.pools, request, cmd.rules, work)
+    decision = await decide(cmd.pools, request, cmd.rules, work)
     volume.place(decision, cmd.at, most=cmd.max_attempts)
     if decision.chosen is None:
         settled = await settling.keep(volume, work, cmd.at)
-        await work.commit(volume, *settled, unchanged=[closures])
+        await work.commit(volume, *settled)
         return
     with work.promised.holding(decision.chosen.pool, volume.size_gib):
-        await work.commit(volume, unchanged=[closures])
+        await work.commit(volume)
 
 
 async def start_provisioning(cmd: StartProvisioning, work: UnitOfWork) -> int | None:
@@ -201,8 +200,8 @@ async def start_provisioning(cmd: StartProvisioning, work: UnitOfWork) -> int | 
         await work.commit(volume)
         return None
     attempt = volume.start_provisioning(cmd.worker, cmd.at)
-    copied = await keeping.claim(volume, cmd.kept_by, work, cmd.at)
-    await work.commit(volume, *copied.used, unchanged=copied.held)
+    used = await keeping.claim(volume, cmd.kept_by, work, cmd.at)
+    await work.commit(volume, *used)
     return attempt
 
 

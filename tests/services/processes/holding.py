@@ -34,7 +34,7 @@ class Extending:
         reservation = await aggregates.read(QuotaReservation, self.id)
         for decision in decisions:
             decision(volume, reservation, a_moment(self.now_s))
-        read = [each for each in (volume, reservation) if not each.pending]
+        read = {each.id: each.version for each in (volume, reservation) if not each.pending}
         await aggregates.write(volume, reservation, unchanged=read)
 
     async def hold(self) -> None:
