@@ -315,7 +315,8 @@ async def backend(node: Node, name: str) -> None:
         await _until_usable(node, driver, look)
         interval_s = settings.report_interval_s
         swept = node.commands, driver
-        sweeping = partial(sweep, *swept, backend=host, timeout_s=timeout_s)
+        moment = partial(_moment, node, "sweep")
+        sweeping = partial(sweep, *swept, backend=host, timeout_s=timeout_s, moment=moment)
         captures = partial(sweep_captures, *swept, backend=host, timeout_s=timeout_s)
         async with (
             _beside(keep_reporting(node.reports, look, interval_s=interval_s)),
@@ -435,9 +436,16 @@ async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             task.cancel()
 
 
+def _moment(node: Node, what: str) -> Moment:
+    """Now, on behalf of nobody but ourselves."""
+    return Moment(
+        at=node.clock(), request_id=f"req-{node.new_id()}", actor=Actor(f"system:{what}", "")
+    )
+
+
 async def ensure_default_type(node: Node) -> None:
     """The first start makes the type that volumes get when none is named, and shows it."""
-    at = Moment(at=node.clock(), request_id=f"req-{node.new_id()}", actor=Actor("system:start", ""))
+    at = _moment(node, "start")
     command = EnsureDefaultVolumeType(name=node.settings.volume_types.default, at=at)
     made = await node.commands.run(HANDLERS[type(command)], command)
     with contextlib.suppress(Unavailable):  # no projector yet: it will be seen when there is one

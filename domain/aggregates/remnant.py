@@ -75,6 +75,17 @@ class Remnant(Aggregate):
         )
         return remnant
 
+    def turn_up(self, reason: str, at: Moment) -> None:
+        """Something of the volume is there after all. Raises NotAllowed unless it was removed."""
+        left = Left(
+            volume_id=self.volume_id,
+            project_id=self.project_id,
+            host=self.host,
+            size_gib=self.size_gib,
+            reason=reason,
+        )
+        self.record(left, at)
+
     def removed(self, at: Moment) -> None:
         """Nothing is left. Raises NotAllowed if that was known already."""
         self.record(Removed(volume_id=self.volume_id, host=self.host, size_gib=self.size_gib), at)

@@ -5,9 +5,8 @@ from domain.lifecycle import NEW, Lifecycle
 REMNANT = Lifecycle(
     "remnant",
     rows=[
-        # event      from      to
-        ("left",     [NEW],    "left"),
-        ("removed",  ["left"], "removed"),
+        # event      from              to
+        ("left",     [NEW, "removed"], "left"),  # again, if a worker was later than its removal
+        ("removed",  ["left"],         "removed"),
     ],
-    final=["removed"],
 )  # fmt: skip

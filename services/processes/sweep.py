@@ -14,8 +14,10 @@ from domain.aggregates.encryption_key import EncryptionKey
 from domain.aggregates.snapshot import Snapshot
 from domain.aggregates.volume import Volume
 from domain.aggregates.volume.attachments import known
-from domain.errors import Unavailable
+from domain.errors import Conflict, Unavailable
+from domain.event import Moment
 from domain.machines.volume import MAKING
+from services.commands.remnant import RecallRemnant, recall_remnant
 from services.processes.backend_work import answered, spec_of, spec_of_snapshot
 from services.processes.downloading import Downloads
 from services.processes.runtime import NotYet
@@ -40,23 +42,31 @@ async def keep_swept(
     while going_on():
         try:
             await sweep()
-        except (DriverFailure, KeyRefused, BackupStoreFailure, Unavailable) as error:
+        except (DriverFailure, KeyRefused, BackupStoreFailure, Unavailable, Conflict) as error:
             log.warning("cannot sweep", where=where, reason=str(error))
         await asyncio.sleep(interval_s)
 
 
-async def sweep(commands: Commands, driver: Driver, *, backend: str, timeout_s: float) -> int:
+async def sweep(
+    commands: Commands,
+    driver: Driver,
+    *,
+    backend: str,
+    timeout_s: float,
+    moment: Callable[[], Moment],
+) -> int:
     """Removes the objects of what the log says is deleted, volume or snapshot, or is a volume that
     no backend could make; how many that were.
 
     A worker whose claim was superseded removes what it made after the volume was gone, unless it
     dies first, or cannot find out; this closes that gap. Both are final but for a deletion, so that
-    there is nothing to race with.
+    there is nothing to race with. A volume that is elsewhere by now may come back: what is here of
+    that is said to be left in the log, and removed by whoever removes such.
     Objects that the log does not know are somebody else's and stay; `lapilli verify`
     lists them. Raises DriverFailure, Unavailable.
     """
     swept = 0
-    async for left in _left_behind(commands, driver, backend, timeout_s):
+    async for left in _left_behind(commands, driver, backend, timeout_s, moment):
         removal = (
             driver.delete_snapshot(left)
             if isinstance(left, SnapshotSpec)
@@ -136,13 +146,33 @@ async def sweep_images(commands: Commands, downloads: Downloads) -> int:
 
 
 async def _left_behind(
-    commands: Commands, driver: Driver, backend: str, timeout_s: float
+    commands: Commands,
+    driver: Driver,
+    backend: str,
+    timeout_s: float,
+    moment: Callable[[], Moment],
 ) -> AsyncIterator[Source]:
     for pool in (await answered(driver.stats(), within_s=timeout_s)).pools:
+        host = f"{backend}#{pool.pool_name}"
         for name in sorted(await answered(driver.objects(pool.pool_name), within_s=timeout_s)):
-            left = await _deleted(commands, name, host=f"{backend}#{pool.pool_name}")
+            left = await _deleted(commands, name, host=host)
             if left is not None:
                 yield left
+            else:
+                await _recall(commands, name, host=host, moment=moment)
+
+
+async def _recall(
+    commands: Commands, object_name: str, *, host: str, moment: Callable[[], Moment]
+) -> None:
+    id = _volume_id(object_name)
+    volume = None if id is None else await commands.aggregates.read(Volume, id)
+    if volume is None or volume.host in (None, host):
+        return
+    reason = "a worker that was too late made it"
+    command = RecallRemnant(id=volume.id, host=host, reason=reason, at=moment())
+    if (await commands.run(recall_remnant, command)).value:
+        log.warning("swept later: its volume is elsewhere", backend=host, object=object_name)
 
 
 async def _deleted(commands: Commands, object_name: str, *, host: str) -> Source | None:

@@ -29,5 +29,14 @@ def test_what_was_left_is_removed_once():
         remnant.removed(a_moment())
 
 
+def test_what_was_removed_may_turn_up_again():
+    remnant = a_remnant()
+    with pytest.raises(NotAllowed):
+        remnant.turn_up("late", a_moment())
+    remnant.removed(a_moment())
+    remnant.turn_up("late", a_moment())
+    assert (remnant.state, remnant.host, remnant.volume_id) == ("left", HOST, str(an_id(1)))
+
+
 def test_every_attempt_of_a_volume_has_a_remnant_of_its_own():
     assert a_remnant(1).id == remnant_id(an_id(1), 1) != remnant_id(an_id(1), 2)

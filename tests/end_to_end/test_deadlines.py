@@ -42,7 +42,7 @@ def test_a_volume_on_a_backend_whose_worker_is_gone_is_in_error_and_says_why(
         apart = Apart(tmp_path, database_url=url, each=1, env={**IMPATIENT, **SOON})
         with running(apart):
             until(lambda: bool(pools(apart)), what="a report of the backend")
-            apart.programs["backend-0"].kill()
+            apart.programs["backend-files-0"].kill()
             code, answer = apart.request("POST", "/volumes", {"volume": {"size": 1}})
             assert code == 202, answer
             id = answer["volume"]["id"]

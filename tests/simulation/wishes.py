@@ -222,6 +222,7 @@ CARRIED_OUT: frozenset[type] = frozenset(
         exporting.ReportExports,
         attaching.AbandonAttachment,
         remnant.FinishRemnantRemoval,
+        remnant.RecallRemnant,
         encryption_key.FinishKeyMaking,
         encryption_key.FinishKeyDestruction,
         settling.SettleReservation,

@@ -48,6 +48,7 @@ from services.commands.image_cache import (
     ReleaseCachedImage,
     WantCachedImage,
 )
+from services.commands.remnant import RecallRemnant
 from services.commands.reverting import FinishReversion, RevertVolume, StartReversion
 from services.commands.service import DisableService, FreezeBackend
 from services.commands.snapshot import (
@@ -299,6 +300,7 @@ RIVALS = {**BACKUPS, **USERS, **SOMETIMES, **WORKERS}
 ELSEWHERE: Mapping[type, str] = {
     WantCachedImage: "makes another volume: two of them meet in the cache",
     ReleaseCachedImage: "lets go of another volume, which anybody may",
+    RecallRemnant: "changes a remnant, while the volume is as it was read",
 }
 """Commands that are no rivals, and why not."""
 

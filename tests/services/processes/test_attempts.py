@@ -13,6 +13,8 @@ from projections import MESSAGES
 from projections.projection import fold
 from services.commands.service import DisableService, FreezeBackend
 from services.commands.volume import DeleteVolume
+from services.processes.sweep import sweep
+from services.unit_of_work import Commands
 from tests.services.processes.several import BROKEN, Several
 from tests.support.around import Crash, Life
 from tests.support.builders import PROJECT, a_moment, an_id
@@ -146,6 +148,29 @@ async def test_an_old_message_does_not_touch_what_is_there_since():
     await again.create_volume(VolumeSpec(id=an_id(1), size_gib=2, pool="p", project_id=PROJECT))
     await removal.react(left)
     assert "big" in ring.held
+
+
+async def test_what_a_late_worker_left_where_the_volume_was_tried_first_is_found_and_removed():
+    """A worker that stood still made it after its remnant was removed, and died."""
+    ring = await three()
+    ring.fails("big")
+    await ring.create()
+    await ring.go_on()
+    driver = MemoryDriver(ring.backends["big"])
+    await driver.create_volume(VolumeSpec(id=an_id(1), size_gib=2, pool="p", project_id=PROJECT))
+    for name in SIZES:
+        await sweep(
+            Commands(ring.store),
+            MemoryDriver(ring.backends[name]),
+            backend=f"h@{name}",
+            timeout_s=10.0,
+            moment=a_moment,
+        )
+    _, promised = await ring.store.promises()
+    assert {pool: p.gib for pool, p in promised.items()} == {"h@big#p": 2, "h@middle#p": 2}
+    await ring.go_on()
+    assert ring.held == ["middle"]
+    await ring.assert_sound()
 
 
 async def test_deleted_while_it_waits_for_another_backend_it_is_gone_everywhere():

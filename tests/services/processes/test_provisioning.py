@@ -26,7 +26,7 @@ from tests.services.processes.ring import (
     a_ring_with_a_volume,
 )
 from tests.support.around import Crash, Life, around
-from tests.support.builders import an_id
+from tests.support.builders import a_moment, an_id
 from tests.support.patience import PATIENCE_S
 
 NO_SPACE = Fault(failure=DriverFailure("the shelf is full", True), work=Work.HALF)
@@ -264,6 +264,11 @@ async def test_a_superseded_worker_removes_what_it_made_of_a_volume_that_is_gone
     await ring.assert_nothing_left()
 
 
+async def swept(ring: Ring, driver: MemoryDriver) -> int:
+    commands = Commands(ring.store)
+    return await sweep(commands, driver, backend=BACKEND, timeout_s=10.0, moment=a_moment)
+
+
 async def test_what_it_could_not_remove_any_more_is_swept():
     orphans = 0
     for end in count():
@@ -276,9 +281,7 @@ async def test_what_it_could_not_remove_any_more_is_swept():
         await ring.go_on()
         if (await ring.volume()).state == "deleted":
             orphans += len(ring.objects)
-            await sweep(
-                Commands(ring.store), MemoryDriver(ring.backend), backend=BACKEND, timeout_s=10.0
-            )
+            await swept(ring, MemoryDriver(ring.backend))
             await ring.assert_nothing_left()
     assert orphans > 0
 
@@ -290,7 +293,7 @@ async def test_what_is_made_too_late_of_a_volume_that_no_backend_could_make_is_s
     assert (await ring.volume()).state == "error"
     driver = MemoryDriver(ring.backend)
     await driver.create_volume(VolumeSpec(id=an_id(1), size_gib=1, pool=POOL, project_id="p"))
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 1
+    assert await swept(ring, driver) == 1
     assert ring.objects == {}
 
 
@@ -302,7 +305,7 @@ async def test_sweeping_touches_nothing_that_is_alive_unknown_or_of_others():
         f"volume-{an_id(7)}"
     ]
     before = ring.objects
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 0
+    assert await swept(ring, driver) == 0
     assert ring.objects == before and len(before) == 3
 
 
@@ -318,9 +321,9 @@ async def test_one_that_cannot_be_swept_does_not_keep_the_others():
     ring.backend.pools[POOL].volumes.update(left)
     ring.faults.fail("delete_volume", DriverFailure("stuck", False))
     driver = MemoryDriver(ring.backend, faults=ring.faults)
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 1
+    assert await swept(ring, driver) == 1
     assert list(ring.objects) == [f"volume-{an_id(1)}"]
-    assert await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0) == 1
+    assert await swept(ring, driver) == 1
     assert ring.objects == {}
 
 
@@ -334,7 +337,7 @@ async def test_sweeping_goes_on_after_a_backend_was_away():
     driver = MemoryDriver(ring.backend, faults=ring.faults)
     sweeping = asyncio.create_task(
         keep_swept(
-            partial(sweep, Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0),
+            partial(swept, ring, driver),
             where=BACKEND,
             interval_s=0,
         )

@@ -172,7 +172,9 @@ async def test_what_a_dead_worker_made_too_late_is_swept_and_nothing_else():
     await ring.go_on()
     pool.snapshots.update({SNAPSHOT: left, "snapshot-of-somebody-else": left})
     driver = MemoryDriver(ring.backend)
-    swept = await sweep(Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0)
+    swept = await sweep(
+        Commands(ring.store), driver, backend=BACKEND, timeout_s=10.0, moment=a_moment
+    )
     assert swept == 1
     assert {*pool.snapshots} == {f"snapshot-{snapshot_id(2)}", "snapshot-of-somebody-else"}
 

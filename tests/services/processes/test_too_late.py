@@ -16,7 +16,7 @@ from services.processes.sweep import sweep
 from services.unit_of_work import Commands
 from tests.services.processes.lateness import BIG, HOUR_S, Late, late
 from tests.support.around import Life
-from tests.support.builders import PROJECT, an_id
+from tests.support.builders import PROJECT, a_moment, an_id
 
 
 @pytest.fixture
@@ -155,4 +155,6 @@ async def test_a_sweep_does_not_wait_for_ever(there, operation):
     faults.plan(operation, Fault(hold=Hold()))
     driver = MemoryDriver(there.ring.backends["big"], faults=faults)
     with pytest.raises(DriverFailure, match="did not answer"):
-        await sweep(Commands(there.ring.store), driver, backend="h@big", timeout_s=0.01)
+        await sweep(
+            Commands(there.ring.store), driver, backend="h@big", timeout_s=0.01, moment=a_moment
+        )
