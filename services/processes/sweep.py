@@ -155,43 +155,24 @@ async def _left_behind(
     for pool in (await answered(driver.stats(), within_s=timeout_s)).pools:
         host = f"{backend}#{pool.pool_name}"
         for name in sorted(await answered(driver.objects(pool.pool_name), within_s=timeout_s)):
-            left = await _deleted(commands, name, host=host)
-            if left is not None:
-                yield left
-            else:
-                await _recall(commands, name, host=host, moment=moment)
+            if (volume_id := _volume_id(name)) is not None:
+                volume = await commands.aggregates.read(Volume, volume_id)
+                if volume.state == "deleted" or (volume.state == "error" and volume.host is None):
+                    size_gib, project_id = volume.size_gib, volume.project_id
+                    yield spec_of(volume_id, host=host, size_gib=size_gib, project_id=project_id)
+                elif volume.host not in (None, host):
+                    await _recall(commands, volume_id, host=host, at=moment())
+            elif (snapshot_id := _id_in(name, _SNAPSHOT)) is not None:
+                snapshot = await commands.aggregates.read(Snapshot, snapshot_id)
+                if snapshot.state == "deleted":
+                    yield spec_of_snapshot(snapshot)
 
 
-async def _recall(
-    commands: Commands, object_name: str, *, host: str, moment: Callable[[], Moment]
-) -> None:
-    id = _volume_id(object_name)
-    volume = None if id is None else await commands.aggregates.read(Volume, id)
-    if volume is None or volume.host in (None, host):
-        return
+async def _recall(commands: Commands, volume_id: UUID, *, host: str, at: Moment) -> None:
     reason = "a worker that was too late made it"
-    command = RecallRemnant(id=volume.id, host=host, reason=reason, at=moment())
+    command = RecallRemnant(id=volume_id, host=host, reason=reason, at=at)
     if (await commands.run(recall_remnant, command)).value:
-        log.warning("swept later: its volume is elsewhere", backend=host, object=object_name)
-
-
-async def _deleted(commands: Commands, object_name: str, *, host: str) -> Source | None:
-    """Whose object it is, if that is nowhere any more."""
-    volume_id = _volume_id(object_name)
-    if volume_id is not None:
-        volume = await commands.aggregates.read(Volume, volume_id)
-        gone = volume.state == "deleted" or (volume.state == "error" and volume.host is None)
-        size_gib, project_id = volume.size_gib, volume.project_id
-        return (
-            spec_of(volume_id, host=host, size_gib=size_gib, project_id=project_id)
-            if gone
-            else None
-        )
-    snapshot_id = _id_in(object_name, _SNAPSHOT)
-    if snapshot_id is None:
-        return None
-    snapshot = await commands.aggregates.read(Snapshot, snapshot_id)
-    return spec_of_snapshot(snapshot) if snapshot.state == "deleted" else None
+        log.warning("swept later: it is elsewhere", host=host, volume=str(volume_id))
 
 
 def _volume_id(object_name: str) -> UUID | None:
