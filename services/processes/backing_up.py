@@ -30,9 +30,7 @@ from services.commands.backup_work import (
 )
 from services.processes.backend_work import BackendWork, spec_of_volume
 from services.processes.runtime import NotYet, reacts_to
-
-LOOK_S = 5.0
-"""How long it goes on with what nobody wants any more."""
+from services.processes.wanted import LOOK_S, while_wanted
 
 BUSY_S = 5.0
 """When to come again while another worker, whose claim is superseded, still writes."""
@@ -206,7 +204,12 @@ class Restoring(_BackupWork):
             raise NotAllowed(kind=now.kind, id=str(id), state=now.status, event="restore")
         attempt = await self.run(StartRestore(id=id, worker=self.worker, at=self.moment(requested)))
         volume = await self.commands.aggregates.read(Volume, UUID(requested.event.volume_id))
-        content = self._watched(self.store.read(location_of(now)), id, attempt)
+
+        async def still_wanted() -> None:
+            (await self.read(id)).check_claim(attempt, "writing")
+
+        blocks = self.store.read(location_of(now))
+        content = while_wanted(blocks, still_wanted, clock=self.clock, look=self._look)
         failure = None
         try:
             await self.called(
@@ -220,15 +223,6 @@ class Restoring(_BackupWork):
         await self.run(
             FinishRestore(id=id, attempt=attempt, failure=failure, at=self.moment(requested))
         )
-
-    async def _watched(self, blocks: Blocks, id: UUID, attempt: int) -> Blocks:
-        """The blocks, as long as they are wanted. Raises Superseded."""
-        looked: datetime | None = None
-        async for block in blocks:
-            if looked is None or self.clock() - looked >= self._look:
-                looked = self.clock()
-                (await self.read(id)).check_claim(attempt, "writing")
-            yield block
 
 
 def location_of(backup: Backup) -> Location:

@@ -5,15 +5,10 @@ from datetime import datetime, timedelta
 
 from adapters.drivers.content import Blocks, Fingerprint, fingerprint
 from adapters.drivers.contract import Driver, DriverFailure, Provisioned, Source, VolumeSpec
-
-LOOK_S = 5.0
-"""How long a copy goes on that nobody wants any more."""
+from services.processes.wanted import LOOK_S, StillWanted, while_wanted
 
 Reach = Callable[[str], Awaitable[Driver | None]]
 """Finds the driver of a `host@backend`, where that can be read from here."""
-
-StillWanted = Callable[[], Awaitable[None]]
-"""Raises what ends a copy that is not wanted any more."""
 
 
 async def _nothing() -> None:
@@ -65,7 +60,7 @@ class Copier:
         """
 
         def watched(blocks: Blocks) -> Blocks:
-            return self._while_wanted(blocks, still_wanted)
+            return while_wanted(blocks, still_wanted, clock=self._clock, look=self._look)
 
         read = Fingerprint()
         made = await self._driver.write_volume(into, read.of(watched(reader.read(source))))
@@ -78,11 +73,3 @@ class Copier:
                 False,
             )
         return made
-
-    async def _while_wanted(self, blocks: Blocks, still_wanted: StillWanted) -> Blocks:
-        looked: datetime | None = None
-        async for block in blocks:
-            if looked is None or self._clock() - looked >= self._look:
-                looked = self._clock()
-                await still_wanted()
-            yield block

@@ -1,20 +1,17 @@
 """Making new volumes with what backups hold."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from adapters.backup_store.port import BackupStore, BackupStoreFailure
-from adapters.drivers.content import Blocks
 from adapters.drivers.contract import Driver, DriverFailure, Provisioned, VolumeSpec
 from domain.aggregates.backup import Backup
 from domain.aggregates.volume import Source
 from domain.errors import NotFound
-from services.processes.backing_up import LOOK_S, location_of
+from services.processes.backing_up import location_of
+from services.processes.wanted import LOOK_S, StillWanted, while_wanted
 from services.unit_of_work import Commands
-
-StillWanted = Callable[[], Awaitable[None]]
-"""Raises what ends the making of a volume that is not wanted any more."""
 
 
 class Restored:
@@ -45,18 +42,11 @@ class Restored:
         with the backup, which is so on every backend; and what `still_wanted` raises."""
         backup = await self._commands.aggregates.read(Backup, UUID(source.id))
         location = location_of(backup)
-        content = self._watched(self._store.read(location), still_wanted)
+        blocks = self._store.read(location)
+        content = while_wanted(blocks, still_wanted, clock=self._clock, look=self._look)
         try:
             return await self._driver.write_volume(into, content)
         except BackupStoreFailure as failed:
             raise DriverFailure(failed.reason, False) from failed
         except NotFound:
             raise DriverFailure(f"{location} is not in the backup store", False) from None
-
-    async def _watched(self, blocks: Blocks, still_wanted: StillWanted) -> Blocks:
-        looked: datetime | None = None
-        async for block in blocks:
-            if looked is None or self._clock() - looked >= self._look:
-                looked = self._clock()
-                await still_wanted()
-            yield block
